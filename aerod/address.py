@@ -23,8 +23,6 @@ SUBNET_ROUTER_ANYCAST = LINK_LOCAL_PREFIX + bytes(8)
 UNASSIGNED_CLIENT = LINK_LOCAL_PREFIX + b"\xff" * 8
 ALL_DHCP_AGENTS = bytes.fromhex("ff020000000000000000000000010002")
 
-_MAPPED_BASE = 0xFFFF << 32
-_ALL_ONES = (1 << 128) - 1
 _LONGEST_IPV6_ACP = 64
 
 
@@ -172,14 +170,16 @@ class Prefix:
         return other.length >= self.length and self.contains(other.value)
 
     @property
+    def can_be_acp(self) -> bool:
+        """Whether an AERO address can be made from it: IPv4, or IPv6 of /64 or shorter."""
+        return self.is_ipv4 or self.length <= _LONGEST_IPV6_ACP
+
+    @property
     def aero_address(self) -> bytes:
         """The 16-byte AERO address of this ACP; AddressError for IPv6 longer than /64."""
-        if self.is_ipv4:
-            identifier = self.value & ((1 << 64) - 1)
-        elif self.length <= _LONGEST_IPV6_ACP:
-            identifier = self.value >> 64
-        else:
+        if not self.can_be_acp:
             raise AddressError(f"{self} is no ACP, an IPv6 ACP is /64 or shorter")
+        identifier = self.value & ((1 << 64) - 1) if self.is_ipv4 else self.value >> 64
         return LINK_LOCAL_PREFIX + identifier.to_bytes(8, "big")
 
     @property

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""rtnetlink messages (rtnetlink(7)) to and from links, addresses, routes and rules.
+
+The layouts are pyroute2's; addresses are read and written as bytes, not as its text.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+from aerod.address import MAPPED_PREFIX, MAPPED_PREFIX_LENGTH, Prefix
+
+NEWLINK, DELLINK, GETLINK = 16, 17, 18
+NEWADDR, DELADDR, GETADDR = 20, 21, 22
+NEWROUTE, DELROUTE, GETROUTE = 24, 25, 26
+NEWRULE, DELRULE, GETRULE = 32, 33, 34
+
+REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
+REPLACE, CREATE = 0x100, 0x400
+ERROR, DONE = 2, 3
+DUMP_INTERRUPTED = 0x10
+
+MAIN_TABLE = 254
+UNICAST, UNREACHABLE = 1, 7
+AEROD_PROTOCOL = 128  # of the routes, rules and addresses that aerod owns
+
+IFF_UP, IFF_RUNNING = 0x1, 0x40
+IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_TENTATIVE = 0x02, 0x08, 0x20, 0x40
+IFA_F_NOPREFIXROUTE = 0x200
+FOREVER = 0xFFFFFFFF
+
+GROUP_LINK, GROUP_IPV4_ADDRESS, GROUP_IPV6_ADDRESS = 0x1, 0x10, 0x100
+GROUP_IPV4_ROUTE, GROUP_IPV6_ROUTE = 0x40, 0x400
+
+HEADER = struct.Struct("=IHHII")
+TABLE_BEYOND_A_BYTE = 252  # RT_TABLE_COMPAT
+_FIB_RULE_TO_TABLE = 1
+
+
+class RouteMessage(rtmsg):
+    """A route, with addresses as bytes."""
+
+    nla_map = (
+        (1, "RTA_DST", "cdata"),
+        (4, "RTA_OIF", "uint32"),
+        (5, "RTA_GATEWAY", "cdata"),
+        (6, "RTA_PRIORITY", "uint32"),
+        (7, "RTA_PREFSRC", "cdata"),
+        (8, "RTA_METRICS", "metrics"),
+        (9, "RTA_MULTIPATH", "cdata"),
+        (15, "RTA_TABLE", "uint32"),
+        (18, "RTA_VIA", "cdata"),
+    )
+
+
+class AddressMessage(ifaddrmsg):
+    """An address, as bytes."""
+
+    nla_map = (
+        (1, "IFA_ADDRESS", "cdata"),
+        (2, "IFA_LOCAL", "cdata"),
+        (4, "IFA_BROADCAST", "cdata"),
+        (6, "IFA_CACHEINFO", "cacheinfo"),
+        (8, "IFA_FLAGS", "uint32"),
+        (11, "IFA_PROTO", "uint8"),
+    )
+
+
+class RuleMessage(fibmsg):
+    """A rule, with addresses as bytes."""
+
+    nla_map = (
+        (2, "FRA_SRC", "cdata"),
+        (6, "FRA_PRIORITY", "uint32"),
+        (14, "FRA_SUPPRESS_PREFIXLEN", "uint32"),
+        (15, "FRA_TABLE", "uint32"),
+        (21, "FRA_PROTOCOL", "uint8"),
+    )
+
+
+class Link(NamedTuple):
+    """An interface; ``mtu`` in bytes; ``up`` is administratively up with carrier."""
+
+    index: int
+    name: str
+    up: bool
+    mtu: int
+
+
+class Address(NamedTuple):
+    """An interface address: 16 bytes, native ``length``; lifetimes in seconds from now."""
+
+    index: int
+    ip: bytes
+    length: int
+    flags: int = 0
+    protocol: int = AEROD_PROTOCOL
+    preferred: int = FOREVER
+    valid: int = FOREVER
+
+
+class Route(NamedTuple):
+    """A route; ``via`` and ``source`` are 16-byte addresses, ``mtu`` a route metric in bytes."""
+
+    prefix: Prefix
+    oif: int | None
+    via: bytes | None = None
+    table: int = MAIN_TABLE
+    metric: int = 0
+    protocol: int = AEROD_PROTOCOL
+    type: int = UNICAST
+    source: bytes | None = None
+    mtu: int | None = None
+
+
+class Rule(NamedTuple):
+    """A policy rule: packets from ``source`` (16 bytes, None for all) look into ``table``.
+
+    ``suppress`` ignores what the table has of that prefix length or shorter.
+    """
+
+    family: int
+    priority: int
+    table: int
+    source: bytes | None = None
+    suppress: int | None = None
+
+
+def family_of(ip: bytes) -> int:
+    """AF_INET or AF_INET6 of a 16-byte address."""
+    return socket.AF_INET if ip.startswith(MAPPED_PREFIX) else socket.AF_INET6
+
+
+def _native(ip: bytes) -> bytes:
+    return ip[12:] if ip.startswith(MAPPED_PREFIX) else ip
+
+
+def _mapped(raw: bytes) -> bytes:
+    return MAPPED_PREFIX + raw if len(raw) == 4 else raw
+
+
+def split(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield (type, flags, sequence, whole message) for each message of a netlink datagram."""
+    offset = 0
+    while offset + HEADER.size <= len(data):
+        length, kind, flags, sequence, _pid = HEADER.unpack_from(data, offset)
+        if length < HEADER.size:
+            return
+        yield kind, flags, sequence, data[offset:offset + length]
+        offset += (length + 3) & ~3
+
+
+def error_code(data: bytes) -> int:
+    """The errno in an NLMSG_ERROR or NLMSG_DONE message, 0 for success."""
+    if len(data) < HEADER.size + 4:
+        return 0
+    return -struct.unpack_from("=i", data, HEADER.size)[0]
+
+
+def _decoded(message_class: type, data: bytes) -> Any:
+    message = message_class(data)
+    message.decode()
+    return message
+
+
+def read_link(data: bytes) -> Link:
+    """The link of an RTM_NEWLINK or RTM_DELLINK message."""
+    message = _decoded(ifinfmsg, data)
+    up = message["flags"] & IFF_UP and message["flags"] & IFF_RUNNING
+    name, mtu = message.get_attr("IFLA_IFNAME"), message.get_attr("IFLA_MTU")
+    return Link(message["index"], name, bool(up), mtu or 0)
+
+
+def read_address(data: bytes) -> Address:
+    """The address of an RTM_NEWADDR or RTM_DELADDR message."""
+    message = _decoded(AddressMessage, data)
+    raw = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
+    times = message.get_attr("IFA_CACHEINFO") or {"ifa_preferred": FOREVER, "ifa_valid": FOREVER}
+    flags = message.get_attr("IFA_FLAGS")
+    return Address(
+        message["index"],
+        _mapped(raw),
+        message["prefixlen"],
+        message["flags"] if flags is None else flags,
+        message.get_attr("IFA_PROTO") or 0,
+        times["ifa_preferred"],
+        times["ifa_valid"],
+    )
+
+
+def read_route(data: bytes) -> Route:
+    """The route of an RTM_NEWROUTE or RTM_DELROUTE message; of several next hops, the first."""
+    message = _decoded(RouteMessage, data)
+    ipv4 = message["family"] == socket.AF_INET
+    destination = message.get_attr("RTA_DST") or bytes(4 if ipv4 else 16)
+    length = message["dst_len"] + (MAPPED_PREFIX_LENGTH if ipv4 else 0)
+    oif, gateway, via = (message.get_attr(name) for name in ("RTA_OIF", "RTA_GATEWAY", "RTA_VIA"))
+    hops = message.get_attr("RTA_MULTIPATH")
+    if hops:
+        oif, gateway, via = _first_hop(hops)
+    if via:
+        gateway = via[2:]  # struct rtvia: the address family, then the address
+    source = message.get_attr("RTA_PREFSRC")
+    return Route(
+        Prefix.masked(_mapped(destination), length),
+        oif,
+        _mapped(gateway) if gateway else None,
+        message.get_attr("RTA_TABLE") or message["table"],
+        message.get_attr("RTA_PRIORITY") or 0,
+        message["proto"],
+        message["type"],
+        _mapped(source) if source else None,
+    )
+
+
+def _first_hop(hops: bytes) -> tuple[int, bytes | None, bytes | None]:
+    """(interface, gateway, via) of the first ``struct rtnexthop`` and its attributes."""
+    length, _flags, _hops, oif = struct.unpack_from("=HBBi", hops)
+    attributes, offset = {}, 8
+    while offset + 4 <= length:
+        size, kind = struct.unpack_from("=HH", hops, offset)
+        attributes[kind] = hops[offset + 4:offset + size]
+        offset += max(4, (size + 3) & ~3)
+    return oif, attributes.get(5), attributes.get(18)
+
+
+def read_rule(data: bytes) -> Rule:
+    """The rule of an RTM_NEWRULE message."""
+    message = _decoded(RuleMessage, data)
+    source = message.get_attr("FRA_SRC")
+    suppress = message.get_attr("FRA_SUPPRESS_PREFIXLEN")
+    return Rule(
+        message["family"],
+        message.get_attr("FRA_PRIORITY") or 0,
+        message.get_attr("FRA_TABLE") or message["table"],
+        _mapped(source) if source else None,
+        None if suppress in (None, FOREVER) else suppress,
+    )
+
+
+def route_message(route: Route) -> Any:
+    """The message that stands for ``route``."""
+    ipv4 = route.prefix.is_ipv4
+    message = RouteMessage()
+    message["family"] = socket.AF_INET if ipv4 else socket.AF_INET6
+    message["dst_len"] = route.prefix.native_length
+    message["table"] = route.table if route.table < 256 else TABLE_BEYOND_A_BYTE
+    message["proto"] = route.protocol
+    message["type"] = route.type
+    attributes = [("RTA_TABLE", route.table), ("RTA_PRIORITY", route.metric)]
+    if route.prefix.native_length:
+        attributes.append(("RTA_DST", _native(route.prefix.packed)))
+    if route.oif is not None and route.type == UNICAST:
+        attributes.append(("RTA_OIF", route.oif))
+        message["scope"] = 253 if ipv4 and route.via is None else 0  # link
+    if route.via is not None:
+        same_family = route.via.startswith(MAPPED_PREFIX) == ipv4
+        via = struct.pack("=H", family_of(route.via)) + _native(route.via)
+        attributes.append(("RTA_GATEWAY", _native(route.via)) if same_family else ("RTA_VIA", via))
+    if route.source is not None:
+        attributes.append(("RTA_PREFSRC", _native(route.source)))
+    if route.mtu is not None:
+        attributes.append(("RTA_METRICS", {"attrs": [["RTAX_MTU", route.mtu]]}))
+    message["attrs"] = attributes
+    return message
+
+
+def address_message(address: Address) -> Any:
+    """The message that stands for ``address``."""
+    message = AddressMessage()
+    raw = _native(address.ip)
+    message["family"] = family_of(address.ip)
+    message["prefixlen"] = address.length
+    message["index"] = address.index
+    times = {"ifa_preferred": address.preferred, "ifa_valid": address.valid, "cstamp": 0, "tstamp": 0}
+    message["attrs"] = [
+        ("IFA_LOCAL", raw),
+        ("IFA_ADDRESS", raw),
+        ("IFA_FLAGS", address.flags),
+        ("IFA_PROTO", address.protocol),
+        ("IFA_CACHEINFO", times),
+    ]
+    return message
+
+
+def rule_message(rule: Rule) -> Any:
+    """The message that stands for ``rule``."""
+    message = RuleMessage()
+    message["family"] = rule.family
+    message["action"] = _FIB_RULE_TO_TABLE
+    message["table"] = rule.table if rule.table < 256 else TABLE_BEYOND_A_BYTE
+    attributes = [
+        ("FRA_TABLE", rule.table),
+        ("FRA_PRIORITY", rule.priority),
+        ("FRA_PROTOCOL", AEROD_PROTOCOL),
+    ]
+    if rule.source is not None:
+        raw = _native(rule.source)
+        message["src_len"] = 8 * len(raw)
+        attributes.append(("FRA_SRC", raw))
+    if rule.suppress is not None:
+        attributes.append(("FRA_SUPPRESS_PREFIXLEN", rule.suppress))
+    message["attrs"] = attributes
+    return message

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The AERO interface as a TUN device (Linux Documentation/networking/tuntap.rst)."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+
+_DEVICE = "/dev/net/tun"
+_TUNSETIFF, _TUNGETIFF = 0x400454CA, 0x800454D2
+_TUNSETPERSIST, _TUNSETOWNER = 0x400454CB, 0x400454CC
+_IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
+_LARGEST_PACKET = 65535
+
+
+class TunError(OSError):
+    """The TUN device cannot be used; the text says why."""
+
+
+def attach(name: str) -> int:
+    """Attach to the TUN device ``name``, made if it is not there; returns its descriptor."""
+    try:
+        fd = os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise TunError(error.errno, f"{_DEVICE} cannot be opened: {error.strerror}") from error
+    try:
+        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+    except OSError as error:
+        os.close(fd)
+        raise TunError(error.errno, f"cannot attach to TUN device {name}: {error.strerror}") from error
+    return fd
+
+
+def make_persistent(name: str, owner: int) -> None:
+    """Make the TUN device ``name`` stay without a process, for user ID ``owner`` to attach to."""
+    fd = attach(name)
+    try:
+        fcntl.ioctl(fd, _TUNSETOWNER, owner)
+        fcntl.ioctl(fd, _TUNSETPERSIST, 1)
+    finally:
+        os.close(fd)
+
+
+class Tun:
+    """An attached TUN device; ``failed_writes`` counts packets that the kernel refused."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self.failed_writes = 0
+        os.set_blocking(fd, False)
+
+    def fileno(self) -> int:
+        """The descriptor, to wait on and to hand over."""
+        return self._fd
+
+    def read(self, limit: int) -> Iterator[bytes]:
+        """Yield up to ``limit`` packets that are waiting."""
+        with suppress(BlockingIOError):
+            for _packet in range(limit):
+                yield os.read(self._fd, _LARGEST_PACKET)
+
+    def write(self, packet: bytes) -> None:
+        """Give a packet to the kernel's network layer."""
+        try:
+            os.write(self._fd, packet)
+        except OSError:  # malformed for the kernel, interface down, or out of memory
+            self.failed_writes += 1

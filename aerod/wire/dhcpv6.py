@@ -11,12 +11,12 @@ from aerod.address import UNSPECIFIED
 from aerod.wire.dhcpv6_options import (
     IN_MESSAGE,
     IN_RELAY_MESSAGE,
-    HasOptions,
     Option,
     pack_options,
     unpack_options,
 )
 from aerod.wire.errors import MalformedPacket
+from aerod.wire.options import HasOptions
 
 CLIENT_PORT = 546
 SERVER_PORT = 547

@@ -11,10 +11,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Self
 
 from aerod.address import Prefix
 from aerod.wire.errors import MalformedPacket
+from aerod.wire.options import HasOptions
 
 STATUS_SUCCESS = 0
 STATUS_UNSPEC_FAIL = 1
@@ -28,23 +29,6 @@ _HEADER = struct.Struct("!HH")
 _IA_PD = struct.Struct("!III")
 _IA_PREFIX = struct.Struct("!IIB16s")
 _AUTHENTICATION = struct.Struct("!BBBQ")
-
-Kind = TypeVar("Kind")
-
-
-class HasOptions:
-    """Look-up in the ``options`` of a message or of an option that contains options."""
-
-    __slots__ = ()
-    options: tuple[Option, ...]
-
-    def find(self, kind: type[Kind]) -> Kind | None:
-        """Return the first option of class ``kind``, or None."""
-        return next((option for option in self.options if isinstance(option, kind)), None)
-
-    def find_all(self, kind: type[Kind]) -> tuple[Kind, ...]:
-        """Return all options of class ``kind`` in their order."""
-        return tuple(option for option in self.options if isinstance(option, kind))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) The aero.link developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From the variables of an inventory to the link model that roles and templates read.
+
+Nothing is contacted; the only file read is the ACP table. All mistakes are collected, each as one line
+``host: variable = value: what is wrong; allowed: what would be right``.
+"""
+
+from __future__ import annotations
+
+import collections
+import os
+import re
+import typing as t
+
+from ansible_collections.aero.link.plugins.module_utils import _acp_table, _model_checks
+from ansible_collections.aero.link.plugins.module_utils._model_checks import ALL_HOSTS, Draft
+from ansible_collections.aero.link.plugins.module_utils._model_link import describe
+from ansible_collections.aero.link.plugins.module_utils._model_values import (
+    NOT_SHOWN,
+    Failed,
+    Place,
+    closest,
+    shown,
+)
+from ansible_collections.aero.link.plugins.module_utils._prefixes import PrefixError, link_local
+from ansible_collections.aero.link.plugins.module_utils._variables import (
+    INFRASTRUCTURE,
+    NAME_SERVER,
+    OTHERS,
+    REQUIRED,
+    ROLE_GROUPS,
+    SERVER,
+    VARIABLES,
+    Variable,
+)
+
+Errors = list  # of (host, rest of the line)
+Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
+Groups = t.Mapping[str, t.Sequence[str]]
+
+_FIRST_PRIVATE_ASN = 4200000000  # RFC 6996
+
+
+def members(groups: Groups) -> list[str]:
+    """All hosts of the link, sorted by name."""
+    names = ["aero", "aero_nodes", "aero_name_servers", *ROLE_GROUPS]
+    return sorted({host for name in names for host in groups.get(name, ())})
+
+
+def build(hosts: Hosts, groups: Groups) -> tuple[dict[str, t.Any], list[str]]:
+    """The link model and the mistakes; with any mistake the model is empty.
+
+    ``hosts`` has the ``aero_*`` variables and ``inventory_dir`` of each of ``members(groups)``.
+    """
+    errors: Errors = []
+    roles = _roles(groups, errors)
+    name_servers = sorted(groups.get("aero_name_servers", ()))
+    everyone = {**dict.fromkeys(name_servers, NAME_SERVER), **roles}
+    for host, variables in hosts.items():
+        _check_names(Place(errors, host, ""), variables)
+
+    draft = Draft(errors, roles, name_servers, {}, {host: {} for host in everyone})
+    served = {host: {role, NAME_SERVER} if host in name_servers else {role} for host, role in everyone.items()}
+    for name, variable in VARIABLES.items():
+        scope = {host: hosts.get(host, {}) for host, of in served.items() if of & variable.roles}
+        if variable.same:
+            draft.link[name[5:]] = _same_value(name, variable, scope, errors)
+        else:
+            for host, variables in scope.items():
+                draft.hosts[host][name[5:]] = _value(Place(errors, host, name), variable, variables.get(name))
+    _fill(draft, hosts)
+    _model_checks.check_all(draft)
+
+    if draft.link["acp_table"] is None:
+        return {}, _lines(errors, hosts)
+    path = _table_path(draft.link["acp_table"], hosts)
+    table = _acp_table.read(path, draft.link["asps"] or [])
+    acps_of = {row.client_id: row.acps for row in table.rows}
+    if not table.errors:
+        _model_checks.check_client_ids(draft, acps_of, path)
+    lines = _lines(errors, hosts) + table.errors
+    return ({} if lines else describe(draft, path, table, acps_of)), lines
+
+
+def _roles(groups: Groups, errors: Errors) -> dict[str, str]:
+    """The one role of each Relay, Server and Client."""
+    groups_of: dict[str, list[str]] = collections.defaultdict(list)
+    for group in ROLE_GROUPS:
+        for host in groups.get(group, ()):
+            groups_of[host].append(group)
+    allowed = f"allowed: one of {', '.join(ROLE_GROUPS)}"
+    for host in members(groups):
+        found = groups_of[host]
+        if len(found) > 1:
+            Place(errors, host, "groups").refuse(", ".join(found), f"more than one role; {allowed}")
+        if not found and host not in groups.get("aero_name_servers", ()):
+            Place(errors, host, "groups").refuse(", ".join(g for g in ("aero", "aero_nodes") if host in groups.get(g, ())),
+                                                 f"no role; {allowed}, or aero_name_servers")
+    return {host: ROLE_GROUPS[groups_of[host][0]] for host in sorted(groups_of) if groups_of[host]}
+
+
+def _check_names(at: Place, variables: t.Mapping[str, t.Any]) -> None:
+    for name in variables:
+        if name.startswith("aero_") and name not in VARIABLES and not name.startswith(OTHERS):
+            # It may be a mistyped secret, so its value is not shown.
+            (at / name).refuse(NOT_SHOWN, f"unknown variable; {closest(name, VARIABLES)}allowed: those "
+                               "that inventories/example explains")
+
+
+def _value(at: Place, variable: Variable, raw: t.Any) -> t.Any:
+    """The checked value, the default where none is set, None where it is not allowed."""
+    if isinstance(raw, Failed):
+        return at.refuse("(no value)", raw)
+    if raw is None and variable.default is not REQUIRED:
+        raw = variable.default
+        if raw is None:
+            return None
+    return variable.check(raw, at)
+
+
+def _same_value(name: str, variable: Variable, scope: Hosts, errors: Errors) -> t.Any:
+    """The value that all hosts agree on; where they do not, the one of most hosts."""
+    holders: dict[str, list[str]] = collections.defaultdict(list)
+    for host, variables in scope.items():
+        raw = variables.get(name)
+        holders[repr(variable.default if raw is None else raw)].append(host)
+    allowed_values = []
+    for hosts in sorted(holders.values(), key=len, reverse=True):
+        found: Errors = []
+        raw = scope[hosts[0]].get(name)
+        value = _value(Place(found, "", name), variable, raw)
+        errors.extend((host, line) for host in hosts for _nobody, line in found)
+        if not found:
+            text = NOT_SHOWN if variable.secret else shown(variable.default if raw is None else raw)
+            allowed_values.append((value, text, hosts))
+    if not allowed_values:
+        return None
+    common, common_text, most = allowed_values[0]
+    for value, text, hosts in allowed_values[1:]:
+        if variable.secret or value != common:
+            for host in hosts:
+                Place(errors, host, name).refuse(
+                    text, f"{most[0]} has {common_text}; allowed: one value for the whole link")
+    return common
+
+
+def _fill(draft: Draft, hosts: Hosts) -> None:
+    """The values that follow from others."""
+    draft.link["dns_zone"] = draft.link["dns_zone"] or draft.link["domain"]
+    draft.link["capability_zone"] = draft.link["capability_zone"] or draft.link["capability_suffix"]
+    for host, values in draft.hosts.items():
+        for position, underlay in enumerate(values.get("underlays") or []):
+            underlay.setdefault("link_id", position)
+            underlay.setdefault("preference", 255)
+        role = draft.roles.get(host)
+        if role in INFRASTRUCTURE:
+            _identify(draft, host, hosts.get(host, {}))
+            values["asn"] = draft.link["bgp_relay_asn"]
+        if role == SERVER:
+            values["asn"] = values["bgp_asn"] or (values["id"] and _FIRST_PRIVATE_ASN + values["id"])
+
+
+def _identify(draft: Draft, host: str, variables: t.Mapping[str, t.Any]) -> None:
+    """The ID of a Relay or Server: its own aero_id, else its group's base plus the number in its name."""
+    values = draft.hosts[host]
+    values["id_origin"] = ""
+    if variables.get("aero_id") is not None:
+        return
+    base, digits = values["id_base"], re.search(r"[0-9]+$", host.split(".")[0])
+    at = draft.at(host, "id")
+    if variables.get("aero_id_base") is None or not digits or re.fullmatch(r"[0-9.]+", host):
+        at.refuse(None, "allowed: a number for this host, or aero_id_base on its group: the ID is then the base "
+                  "plus the number at the end of the host name")
+    elif base is not None:
+        identifier = base + int(digits[0])
+        values["id_origin"] = f" (aero_id_base {base} + {int(digits[0])})"
+        try:
+            link_local(identifier)
+        except PrefixError as error:
+            at.refuse(f"{identifier}{values['id_origin']}", error)
+        else:
+            values["id"] = identifier
+
+
+def _table_path(name: str, hosts: Hosts) -> str:
+    """The table's file; a relative name is relative to the inventory, of several to the one that has it."""
+    folders = [str(variables["inventory_dir"]) for variables in hosts.values() if variables.get("inventory_dir")]
+    paths = [os.path.join(folder, os.path.expanduser(name)) for folder in dict.fromkeys(folders)]
+    return next((path for path in paths if os.path.exists(path)), paths[0] if paths else os.path.abspath(name))
+
+
+def _lines(errors: Errors, hosts: Hosts) -> list[str]:
+    """The mistakes sorted by host; one that every host has is said once, and first."""
+    holders: dict[str, set[str]] = collections.defaultdict(set)
+    for host, line in errors:
+        holders[line].add(host)
+    lines = []
+    for line, found in holders.items():
+        everywhere = len(hosts) > 1 and found >= hosts.keys()
+        lines += [(host != ALL_HOSTS, host, line) for host in ([ALL_HOSTS] if everywhere else found)]
+    return [f"{host}: {line}" for _last, host, line in sorted(lines)]

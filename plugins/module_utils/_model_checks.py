@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) The aero.link developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What must hold between the values of an inventory, each of which is right by itself.
+
+Each check costs time in proportion to the number of hosts. A value that was refused before is None
+and is passed over here.
+"""
+
+from __future__ import annotations
+
+import collections
+import typing as t
+
+from ansible_collections.aero.link.plugins.module_utils._model_values import Place
+from ansible_collections.aero.link.plugins.module_utils._prefixes import (
+    Prefix,
+    PrefixSet,
+    parse_address,
+)
+from ansible_collections.aero.link.plugins.module_utils._variables import (
+    CLIENT,
+    RELAY,
+    ROLE_GROUPS,
+    SERVER,
+)
+
+ALL_HOSTS = "all hosts"
+
+
+class Draft(t.NamedTuple):
+    """The inventory while it is checked. Variables go by their names without ``aero_``."""
+
+    errors: list[tuple[str, str]]
+    roles: dict[str, str]
+    name_servers: list[str]
+    link: dict[str, t.Any]
+    hosts: dict[str, dict[str, t.Any]]
+
+    def of_role(self, *roles: str) -> list[str]:
+        return [host for host, role in self.roles.items() if role in roles]
+
+    def at(self, host: str, variable: str) -> Place:
+        return Place(self.errors, host, f"aero_{variable}")
+
+
+def check_all(draft: Draft) -> None:
+    check_groups(draft)
+    check_service_prefixes(draft)
+    check_lifetimes(draft)
+    check_zones(draft)
+    check_update_key(draft)
+    check_identifiers(draft)
+    check_as_numbers(draft)
+    check_outside_peers(draft)
+    check_underlays(draft)
+    check_servers_can_be_found(draft)
+
+
+def check_groups(draft: Draft) -> None:
+    for group, role in ROLE_GROUPS.items():
+        if role != CLIENT and not draft.of_role(role):
+            Place(draft.errors, ALL_HOSTS, group).refuse("[]", f"the link has no {role.title()}; "
+                                                         f"allowed: one host or more in the group {group}")
+
+
+def check_service_prefixes(draft: Draft) -> None:
+    asps = draft.link["asps"] or []
+    at = draft.at(ALL_HOSTS, "asps")
+    if draft.link["asps"] == []:
+        at.refuse("[]", "the link has no service prefix; allowed: one prefix or more")
+    for asp, times in sorted(collections.Counter(asps).items()):
+        if times > 1:
+            at.refuse(asp, "there twice; allowed: each prefix once (one inside another is fine)")
+
+
+def check_lifetimes(draft: Draft) -> None:
+    order = ["lease_renew", "lease_rebind", "lease_preferred", "lease_valid"]
+    for earlier, later in zip(order, order[1:]):
+        low, high = draft.link[earlier], draft.link[later]
+        if low is None or high is None or low < high or (low == high and later == "lease_valid"):
+            continue
+        draft.at(ALL_HOSTS, earlier).refuse(low, f"too long beside aero_{later} = {high}; allowed: "
+                                            "renew < rebind < preferred <= valid")
+
+
+def check_zones(draft: Draft) -> None:
+    domain = draft.link["domain"]
+    names = {"dns_zone": domain and f"linkupnetworks.{domain}", "capability_zone": draft.link["capability_suffix"]}
+    for variable, name in names.items():
+        zone = draft.link[variable]
+        if zone and name and not f".{name}".endswith(f".{zone}"):
+            draft.at(ALL_HOSTS, variable).refuse(zone, f"does not hold {name}; allowed: a zone that this name is in")
+
+
+def check_update_key(draft: Draft) -> None:
+    """Dynamic updates are signed (RFC 8945): both ends need the key."""
+    if not draft.link["dns_update_server"] and not draft.name_servers:
+        return
+    reason = "needed to publish names (aero_dns_update_server or a host in aero_name_servers)"
+    for variable, what in (("dns_tsig_name", "name"), ("dns_tsig_secret", "secret in base64")):
+        if draft.link[variable] == "":
+            draft.at(ALL_HOSTS, variable).refuse("", f"{reason}; allowed: the {what} of the TSIG key")
+
+
+def check_identifiers(draft: Draft) -> None:
+    owner: dict[int, str] = {}
+    for host in draft.of_role(RELAY, SERVER):
+        identifier, origin = draft.hosts[host]["id"], draft.hosts[host]["id_origin"]
+        if identifier is None:
+            continue
+        first = owner.setdefault(identifier, host)
+        if first != host:
+            draft.at(host, "id").refuse(f"{identifier}{origin}", f"already the ID of {first}; "
+                                        "allowed: each Relay and Server its own ID, set as aero_id or by another "
+                                        "aero_id_base for the group")
+
+
+def check_as_numbers(draft: Draft) -> None:
+    relays = draft.link["bgp_relay_asn"]
+    owner = {relays: "the Relays (aero_bgp_relay_asn)"}
+    for host in draft.of_role(SERVER):
+        asn = draft.hosts[host]["asn"]
+        if asn is None:
+            continue
+        if asn > 4294967294:
+            draft.at(host, "bgp_asn").refuse(None, "allowed: 1 to 4294967294, to be set here, since "
+                                             "4200000000 + aero_id is more than that")
+            continue
+        first = owner.setdefault(asn, host)
+        if first != host:
+            draft.at(host, "bgp_asn").refuse(asn, f"already the AS number of {first}; "
+                                             "allowed: each Server its own, the Relays one together")
+
+
+def check_outside_peers(draft: Draft) -> None:
+    for host in draft.of_role(RELAY):
+        seen: dict[tuple[str, object], int] = {}
+        for position, peer in enumerate(draft.hosts[host]["bgp_outside"] or []):
+            at = draft.at(host, f"bgp_outside[{position}]")
+            for key in ("name", "address"):
+                first = seen.setdefault((key, peer.get(key)), position)
+                if first != position and peer.get(key) is not None:
+                    (at / f".{key}").refuse(peer[key], f"already in aero_bgp_outside[{first}]; allowed: each once")
+            if peer.get("asn") is not None and peer["asn"] == draft.link["bgp_relay_asn"]:
+                (at / ".asn").refuse(peer["asn"], "the Relays' own AS number; allowed: the AS number of the other side")
+
+
+def check_underlays(draft: Draft) -> None:
+    inside = PrefixSet(draft.link["asps"] or [])
+    owner: dict[str, str] = {}
+    for host, values in draft.hosts.items():
+        if draft.roles.get(host) == CLIENT:
+            _check_servers_outside(draft, host, inside)
+        if values.get("underlays") == []:
+            draft.at(host, "underlays").refuse("[]", "no underlay; allowed: one or more")
+        for position, underlay in enumerate(values.get("underlays") or []):
+            at = draft.at(host, f"underlays[{position}]")
+            if underlay.get("addresses", []) == [] and draft.roles[host] != CLIENT:
+                (at / ".addresses").refuse("[]", f"none, and others must know where this {draft.roles[host].title()} is; "
+                                           "allowed: one address or more")
+            for number, address in enumerate(underlay.get("addresses") or []):
+                _check_underlay_address(at / f".addresses[{number}]", address, inside, owner)
+        _check_own_interfaces(draft, host)
+
+
+def _check_underlay_address(at: Place, address: str, inside: PrefixSet, owner: dict[str, str]) -> None:
+    first = owner.setdefault(address, f"{at.name} of {at.host}")
+    if first != f"{at.name} of {at.host}":
+        at.refuse(address, f"already {first}; allowed: each address on one host")
+    asp = inside.covering(Prefix(parse_address(address), 128))
+    if asp:
+        at.refuse(address, f"inside the ASP {asp}, which is reached through the link itself; "
+                  "allowed: addresses outside every ASP")
+
+
+def _check_servers_outside(draft: Draft, host: str, inside: PrefixSet) -> None:
+    for position, address in enumerate(draft.hosts[host]["client_server_addresses"] or []):
+        asp = inside.covering(Prefix(parse_address(address), 128))
+        if asp:
+            draft.at(host, f"client_server_addresses[{position}]").refuse(
+                address, f"inside the ASP {asp}; allowed: underlay addresses of Servers")
+
+
+def _check_own_interfaces(draft: Draft, host: str) -> None:
+    """Interfaces and Link IDs of one host: each once."""
+    seen: dict[tuple[str, object], str] = {}
+    places = [(key, underlay.get(key), f"underlays[{position}].{key}")
+              for position, underlay in enumerate(draft.hosts[host].get("underlays") or [])
+              for key in ("interface", "link_id")]
+    places.append(("interface", draft.hosts[host].get("eun_interface") or None, "eun_interface"))
+    for key, value, name in places:
+        first = seen.setdefault((key, value), name)
+        if first != name and value is not None:
+            draft.at(host, name).refuse(value, f"already aero_{first}; allowed: each {key.replace('_', ' ')} once")
+
+
+def check_client_ids(draft: Draft, acps_of: t.Mapping[str, object], table: str) -> None:
+    owner: dict[str, str] = {}
+    for host in draft.of_role(CLIENT):
+        client_id = draft.hosts[host]["client_id"]
+        if client_id is None:
+            continue
+        first = owner.setdefault(client_id, host)
+        at = draft.at(host, "client_id")
+        if first != host:
+            at.refuse(client_id, f"already the Client ID of {first}; allowed: each Client its own")
+        if client_id not in acps_of:
+            at.refuse(client_id, f"not in the ACP table; allowed: a client_id of {table}")
+
+
+def check_servers_can_be_found(draft: Draft) -> None:
+    for host in draft.of_role(CLIENT):
+        if draft.hosts[host]["client_server_addresses"] == [] and draft.link["dns_update_server"] == "":
+            draft.at(host, "client_server_addresses").refuse(
+                "[]", "the Client cannot find a Server, since nothing publishes linkupnetworks.<aero_domain>; "
+                "allowed: addresses of Servers here, or an aero_dns_update_server")

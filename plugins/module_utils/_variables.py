@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) The aero.link developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The variables an operator may set: whose they are, what they may be, what they are by default.
+
+This is the one place for both; the link model fills the defaults in, so roles need none.
+inventories/example explains each of them.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.aero.link.plugins.module_utils import _model_values as v
+from ansible_collections.aero.link.plugins.module_utils._names import CAPABILITY_SUFFIX
+
+RELAY, SERVER, CLIENT, NAME_SERVER = "relay", "server", "client", "name_server"
+ROLE_GROUPS = {"aero_relays": RELAY, "aero_servers": SERVER, "aero_clients": CLIENT}
+
+LINK = frozenset({RELAY, SERVER, CLIENT, NAME_SERVER})
+NODE = frozenset({RELAY, SERVER, CLIENT})
+INFRASTRUCTURE = frozenset({RELAY, SERVER})
+
+REQUIRED = object()
+
+
+class Variable(t.NamedTuple):
+    """``roles``: the hosts it is looked at. ``same``: one value for the whole link."""
+
+    check: v.Check
+    roles: frozenset[str]
+    default: t.Any = REQUIRED
+    same: bool = False
+    secret: bool = False
+
+
+def _link(check: v.Check, default: t.Any = REQUIRED) -> Variable:
+    return Variable(check, LINK, default, same=True)
+
+
+_ADDRESSES = "IPv4 or IPv6 addresses"
+_UNDERLAY = v.entry(
+    {"interface": v.interface, "addresses": v.list_of(v.address, _ADDRESSES),
+     "link_id": v.number(0, 255), "preference": v.number(1, 255)},
+    required=("interface",),
+)
+_OUTSIDE_PEER = v.entry(
+    {"name": v.peer_name, "address": v.address, "asn": v.asn, "password": v.bgp_password},
+    required=("name", "address", "asn"),
+)
+
+VARIABLES: dict[str, Variable] = {
+    "aero_domain": _link(v.domain),
+    "aero_asps": _link(v.list_of(v.asp, "prefixes, such as 2001:db8::/32")),
+    "aero_acp_table": _link(v.text("the path of a CSV file"), "acp_table.csv"),
+    "aero_port": _link(v.number(1, 65535), 8060),
+    # Routing
+    "aero_bgp_backend": _link(v.choice("bird"), "bird"),
+    "aero_bgp_relay_asn": _link(v.asn, 64512),
+    "aero_bgp_import_limit": _link(v.number(1, 4294967295), 100000),
+    "aero_bgp_password": Variable(v.bgp_password, INFRASTRUCTURE, same=True, secret=True),
+    "aero_bgp_asn": Variable(v.asn, frozenset({SERVER}), None),
+    "aero_bgp_outside": Variable(v.list_of(_OUTSIDE_PEER, "dictionaries with name, address, asn"), frozenset({RELAY}), []),
+    # Delegation
+    "aero_dhcp_backend": _link(v.choice("kea"), "kea"),
+    "aero_lease_preferred": _link(v.number(1, 4294967294), 3600),
+    "aero_lease_valid": _link(v.number(1, 4294967294), 7200),
+    "aero_lease_renew": _link(v.number(1, 4294967294), 1000),
+    "aero_lease_rebind": _link(v.number(1, 4294967294), 2000),
+    "aero_release_grace": _link(v.seconds(0, 60), 5),
+    "aero_vendor_options": _link(v.choice("rfc8415", "draft52"), "rfc8415"),
+    # Names. The defaults of the two zones are the names they hold.
+    "aero_dns_update_server": _link(v.empty_or(v.address), ""),
+    "aero_dns_update_port": _link(v.number(1, 65535), 53),
+    "aero_dns_tsig_name": _link(v.empty_or(v.key_name), ""),
+    "aero_dns_tsig_algorithm": _link(
+        v.choice("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"), "hmac-sha256"),
+    "aero_dns_tsig_secret": Variable(
+        v.empty_or(v.base64_key), INFRASTRUCTURE | {NAME_SERVER}, "", same=True, secret=True),
+    "aero_dns_zone": _link(v.domain, None),
+    "aero_capability_suffix": _link(v.domain, CAPABILITY_SUFFIX),
+    "aero_capability_zone": _link(v.domain, None),
+    "aero_dns_backend": Variable(v.choice("bind", "knot"), frozenset({NAME_SERVER}), "bind"),
+    # Hosts
+    "aero_id": Variable(v.aero_id, INFRASTRUCTURE, None),
+    "aero_id_base": Variable(v.number(0, 4294967295), INFRASTRUCTURE, None),
+    "aero_underlays": Variable(v.list_of(_UNDERLAY, "dictionaries with interface and addresses"), NODE),
+    "aero_firewall": Variable(v.truth, LINK, True),
+    "aero_client_id": Variable(v.client_id, frozenset({CLIENT})),
+    "aero_client_servers": Variable(v.number(1, 16), frozenset({CLIENT}), 2),
+    "aero_client_server_addresses": Variable(v.list_of(v.address, _ADDRESSES), frozenset({CLIENT}), []),
+    "aero_eun_interface": Variable(v.empty_or(v.interface), frozenset({CLIENT}), ""),
+    "aero_eun_mtu": Variable(v.number(1280, 65479), frozenset({CLIENT}), 1500),
+}
+
+# Names that begin like ours and are nobody's mistake: the model itself, and what only the lab knows.
+OTHERS = ("aero_link", "aero_lab_")

@@ -14,6 +14,7 @@ from aerod.wire.errors import MalformedPacket
 MINIMUM_MTU = 1280
 LARGEST_PIECE = 1024
 
+
 def split(length: int, encaps: int) -> list[tuple[int, int]]:
     """Return offset and length of the pieces of a packet of ``length`` bytes.
 

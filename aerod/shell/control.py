@@ -32,7 +32,11 @@ class Control:
     """
 
     def __init__(
-        self, loop: Loop, path: Path, commands: dict[str, Callable[..., Any]], event: Callable[[], dict[str, Any]]
+        self,
+        loop: Loop,
+        path: Path,
+        commands: dict[str, Callable[..., Any]],
+        event: Callable[[], dict[str, Any]],
     ) -> None:
         self._loop = loop
         self._commands = commands
@@ -67,7 +71,8 @@ class Control:
                 connection.send(self._event())
                 return
             if name not in self._commands:
-                raise CommandError(f"unknown command {name!r}, known are {', '.join(sorted(self._commands))}, watch")
+                known = ", ".join(sorted([*self._commands, "watch"]))
+                raise CommandError(f"unknown command {name!r}, known are {known}")
             connection.send({"ok": True, "result": self._commands[name](**request)})
         except (CommandError, ValueError, TypeError) as error:
             connection.send({"ok": False, "error": str(error)})

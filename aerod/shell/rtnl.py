@@ -95,7 +95,7 @@ class Rtnl:
         """The routes of a table, of one routing protocol unless that is 0."""
         message = messages.RouteMessage()
         message["family"] = family
-        message["table"] = table if table < 256 else messages.TABLE_BEYOND_A_BYTE
+        message["table"] = messages.table_byte(table)
         message["proto"] = protocol
         message["attrs"] = [("RTA_TABLE", table)]
         try:

@@ -29,16 +29,18 @@ ERROR, DONE = 2, 3
 DUMP_INTERRUPTED = 0x10
 
 MAIN_TABLE = 254
+AERO_TABLE = 8060  # the default route toward the AERO link, never in the main table (D15)
 UNICAST, UNREACHABLE = 1, 7
 AEROD_PROTOCOL = 128  # of the routes, rules and addresses that aerod owns
 
 IFF_UP, IFF_RUNNING = 0x1, 0x40
 IFA_F_NODAD, IFA_F_DADFAILED, IFA_F_DEPRECATED, IFA_F_TENTATIVE = 0x02, 0x08, 0x20, 0x40
-IFA_F_NOPREFIXROUTE = 0x200
+IFA_F_TEMPORARY, IFA_F_NOPREFIXROUTE = 0x01, 0x200
 FOREVER = 0xFFFFFFFF
 
 GROUP_LINK, GROUP_IPV4_ADDRESS, GROUP_IPV6_ADDRESS = 0x1, 0x10, 0x100
 GROUP_IPV4_ROUTE, GROUP_IPV6_ROUTE = 0x40, 0x400
+GROUP_IPV4_RULE, GROUP_IPV6_RULE = 0x80, 0x40000
 
 HEADER = struct.Struct("=IHHII")
 TABLE_BEYOND_A_BYTE = 252  # RT_TABLE_COMPAT
@@ -108,7 +110,10 @@ class Address(NamedTuple):
 
 
 class Route(NamedTuple):
-    """A route; ``via`` and ``source`` are 16-byte addresses, ``mtu`` a route metric in bytes."""
+    """A route; ``via`` and ``source`` are 16-byte addresses.
+
+    ``mtu`` (bytes) is only written, never read.
+    """
 
     prefix: Prefix
     oif: int | None
@@ -132,6 +137,16 @@ class Rule(NamedTuple):
     table: int
     source: bytes | None = None
     suppress: int | None = None
+
+
+def table_byte(table: int) -> int:
+    """What the one-byte table field says for ``table``, whose number is in an attribute."""
+    return table if table < 256 else TABLE_BEYOND_A_BYTE
+
+
+def route_table_byte(data: bytes) -> int:
+    """The one-byte table field of a route message, read without decoding the rest."""
+    return data[HEADER.size + 4]
 
 
 def family_of(ip: bytes) -> int:
@@ -211,7 +226,7 @@ def read_route(data: bytes) -> Route:
     source = message.get_attr("RTA_PREFSRC")
     return Route(
         Prefix.masked(_mapped(destination), length),
-        oif,
+        oif if message["type"] == UNICAST else None,
         _mapped(gateway) if gateway else None,
         message.get_attr("RTA_TABLE") or message["table"],
         message.get_attr("RTA_PRIORITY") or 0,
@@ -252,7 +267,7 @@ def route_message(route: Route) -> Any:
     message = RouteMessage()
     message["family"] = socket.AF_INET if ipv4 else socket.AF_INET6
     message["dst_len"] = route.prefix.native_length
-    message["table"] = route.table if route.table < 256 else TABLE_BEYOND_A_BYTE
+    message["table"] = table_byte(route.table)
     message["proto"] = route.protocol
     message["type"] = route.type
     attributes = [("RTA_TABLE", route.table), ("RTA_PRIORITY", route.metric)]
@@ -296,7 +311,7 @@ def rule_message(rule: Rule) -> Any:
     message = RuleMessage()
     message["family"] = rule.family
     message["action"] = _FIB_RULE_TO_TABLE
-    message["table"] = rule.table if rule.table < 256 else TABLE_BEYOND_A_BYTE
+    message["table"] = table_byte(rule.table)
     attributes = [
         ("FRA_TABLE", rule.table),
         ("FRA_PRIORITY", rule.priority),

@@ -32,5 +32,6 @@ def stored_fds() -> dict[str, int]:
     """The descriptors that systemd kept for us over a restart, by FDNAME."""
     if os.environ.get("LISTEN_PID") != str(os.getpid()):
         return {}
-    names = os.environ.get("LISTEN_FDNAMES", "").split(":")
-    return {name: _FIRST_FD + index for index, name in enumerate(names[:int(os.environ.get("LISTEN_FDS", "0"))])}
+    count = int(os.environ.get("LISTEN_FDS", "0"))
+    names = os.environ.get("LISTEN_FDNAMES", "").split(":")[:count]
+    return {name: _FIRST_FD + index for index, name in enumerate(names)}

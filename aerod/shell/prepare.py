@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``aerod --prepare``: the AERO interface and the kernel settings, made by root before aerod runs.
+
+Everything is left alone that is right already: an existing TUN device keeps its users.
+"""
+
+from __future__ import annotations
+
+import pwd
+import socket
+from pathlib import Path
+
+from aerod.address import Prefix, is_link_local, link_local
+from aerod.config import Config
+from aerod.shell import tun
+from aerod.shell.rtnl import Rtnl
+from aerod.shell.rtnl_messages import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, Address, Link, Route
+
+MTU = 65479  # 65535 less the largest ENCAPS, 56 (section 3.13: the MTU is indefinite)
+_LINK_LOCAL = Prefix.parse("fe80::/64")
+_LINK_ROUTE_METRIC, _LINK_ROUTE_MTU, _STATIC = 256, 1280, 4
+_FORWARDING_ROLES = ("relay", "client")
+
+# The kernel makes no address, route or Neighbor Discovery of its own on the interface (D1, D20).
+_INTERFACE_SETTINGS = {
+    "ipv6/conf/{}/addr_gen_mode": "1",
+    "ipv6/conf/{}/accept_dad": "0",
+    "ipv6/conf/{}/accept_ra": "0",
+    "ipv6/conf/{}/autoconf": "0",
+    "ipv6/conf/{}/router_solicitations": "0",
+    "ipv4/conf/{}/rp_filter": "2",
+}
+
+
+class PrepareError(Exception):
+    """The host cannot be prepared; the text says what to do."""
+
+
+def prepare(config: Config, user: str) -> None:
+    """Make the host ready for aerod to run as ``user``; raises PrepareError."""
+    rtnl = Rtnl()
+    try:
+        _make_device(config.node.interface, user)
+        for setting, value in _INTERFACE_SETTINGS.items():
+            _set(setting.format(config.node.interface), value)
+        link = next(link for link in rtnl.links() if link.name == config.node.interface)
+        _set_addresses(rtnl, link, config.node.id)
+        rtnl.set_link(link.index, True, MTU)
+        rtnl.add_route(
+            Route(_LINK_LOCAL, link.index, metric=_LINK_ROUTE_METRIC, protocol=_STATIC, mtu=_LINK_ROUTE_MTU)
+        )
+        if config.node.role in _FORWARDING_ROLES:
+            _forward([underlay.interface for underlay in config.underlays])
+    except OSError as error:
+        raise PrepareError(f"preparing {config.node.interface}: {error}") from error
+    finally:
+        rtnl.close()
+
+
+def _make_device(name: str, user: str) -> None:
+    try:
+        owner = pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise PrepareError(f"there is no user {user!r}: make it, or name another by --user") from None
+    device = Path("/sys/class/net") / name
+    if not device.exists():
+        tun.make_persistent(name, owner)
+    elif not (device / "tun_flags").exists():
+        raise PrepareError(f"{name} exists and is no TUN device: remove it or choose another node.interface")
+    elif (device / "owner").read_text().strip() != str(owner):
+        tun.make_persistent(name, owner)
+
+
+def _set_addresses(rtnl: Rtnl, link: Link, aero_id: int | None) -> None:
+    """Give a Relay or Server fe80::ID/64 and nothing else; a Client's addresses come with its lease."""
+    if aero_id is None:
+        return
+    wanted = link_local(aero_id)
+    present = [a for a in rtnl.addresses() if a.index == link.index and is_link_local(a.ip)]
+    for address in present:
+        if address.ip != wanted or address.length != _LINK_LOCAL.length:
+            rtnl.remove_address(address)
+    if wanted not in [a.ip for a in present]:
+        # The prefix route is ours to make, below: it carries an MTU.
+        flags = IFA_F_NODAD | IFA_F_NOPREFIXROUTE
+        rtnl.add_address(Address(link.index, wanted, _LINK_LOCAL.length, flags))
+
+
+def _forward(underlays: list[str]) -> None:
+    """Switch forwarding on; underlays that take router advertisements keep doing so (D16).
+
+    Otherwise the kernel deletes the default route they brought.
+    """
+    for name in underlays:
+        setting = f"ipv6/conf/{name}/accept_ra"
+        if _get(setting) == "1":
+            _set(setting, "2")
+    _set("ipv4/ip_forward", "1")
+    if socket.has_ipv6:
+        _set("ipv6/conf/all/forwarding", "1")
+
+
+def _path(setting: str) -> Path:
+    return Path("/proc/sys/net") / setting
+
+
+def _get(setting: str) -> str | None:
+    try:
+        return _path(setting).read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
+def _set(setting: str, value: str) -> None:
+    if _get(setting) != value:
+        _path(setting).write_text(value)

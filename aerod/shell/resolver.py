@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finding Servers in the DNS without entering the tunnel.
+
+The C library's resolver would send from whatever address and device the routing table says,
+which after the first lease is the AERO interface.  Here each name server is asked
+from each underlay, by sockets bound to its address and device (D15).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aerod.address import LinkLayerAddress, address_text
+from aerod.interface import Underlay
+from aerod.shell import dns
+from aerod.shell.loop import Loop, Timer
+
+_RESOLV_CONF = Path("/etc/resolv.conf")
+_RESOLVED_CONF = Path("/run/systemd/resolve/resolv.conf")  # the real servers behind 127.0.0.53
+_MOST_SERVERS = 3  # as in resolv.conf(5)
+_PORT = 53
+_TRIES, _TIMEOUT = 3, 2.0  # seconds
+_SHORTEST_TTL, _LONGEST_TTL = 5.0, 3600.0  # seconds
+_KINDS = (dns.TYPE_A, dns.TYPE_AAAA)
+
+Found = Callable[[list[LinkLayerAddress]], None]
+
+
+def name_servers(resolv_conf: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The name servers of a resolv.conf(5), at most three as there."""
+    servers = []
+    for line in resolv_conf.splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[0] == "nameserver":
+            try:
+                servers.append(ipaddress.ip_address(words[1]))
+            except ValueError:
+                continue
+    return servers[:_MOST_SERVERS]
+
+
+def system_name_servers() -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    """The name servers of this host, not the local stub of systemd-resolved."""
+    for path in (_RESOLVED_CONF, _RESOLV_CONF):
+        try:
+            servers = name_servers(path.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            continue
+        if servers:
+            return servers
+    return []
+
+
+@dataclass
+class _Lookup:
+    name: str
+    found: Found
+    port: int
+    underlays: tuple[Underlay, ...]
+    timer: Timer
+    tries: int = 0
+    sockets: dict[int, socket.socket] = field(default_factory=dict)
+    asked: dict[tuple[int, int], int] = field(default_factory=dict)  # (fd, query identifier) -> type
+    addresses: dict[bytes, None] = field(default_factory=dict)
+    ttl: float = _LONGEST_TTL
+
+
+class Resolver:
+    """Looks one name up at a time; an answer is kept as long as the DNS allows."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._lookup: _Lookup | None = None
+        self._kept: dict[str, tuple[float, list[LinkLayerAddress]]] = {}
+        self._timer = loop.timer(self._timed_out)
+
+    def find(self, name: str, port: int, underlays: tuple[Underlay, ...], found: Found) -> None:
+        """Call ``found`` with the addresses of ``name``, none if nobody knows it."""
+        until, addresses = self._kept.get(name, (0.0, []))
+        if self._loop.now() < until:
+            found(addresses)
+            return
+        self._abandon()
+        self._lookup = _Lookup(name, found, port, underlays, self._timer)
+        self._ask()
+
+    def _ask(self) -> None:
+        lookup = self._lookup
+        self._close_sockets(lookup)
+        lookup.tries += 1
+        for server in system_name_servers():
+            for source in _sources(server, lookup.underlays):
+                self._ask_server(lookup, server, source)
+        self._timer.set(self._loop.now() + _TIMEOUT)
+
+    def _ask_server(
+        self, lookup: _Lookup, server: ipaddress.IPv4Address | ipaddress.IPv6Address, source: tuple | None
+    ) -> None:
+        family = socket.AF_INET if server.version == 4 else socket.AF_INET6
+        asker = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            if source:
+                interface, address = source
+                asker.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
+                asker.bind((address_text(address), 0))
+            asker.connect((str(server), _PORT))
+            for kind in _KINDS:
+                identifier = secrets.randbits(16)
+                asker.send(dns.query(identifier, lookup.name, kind))
+                lookup.asked[asker.fileno(), identifier] = kind
+        except OSError:
+            asker.close()  # no way to this server from here
+            return
+        lookup.sockets[asker.fileno()] = asker
+        self._loop.add(asker.fileno(), lambda _events: self._received(asker))
+
+    def _received(self, asker: socket.socket) -> None:
+        lookup = self._lookup
+        fd = asker.fileno()
+        try:
+            answer = dns.parse(asker.recv(65535))
+        except dns.DNSError:
+            return
+        except OSError:  # nobody listens there
+            lookup.asked = {key: kind for key, kind in lookup.asked.items() if key[0] != fd}
+        else:
+            kind = lookup.asked.get((fd, answer.identifier))
+            if kind is None or answer.question != (lookup.name.rstrip(".").lower(), kind):
+                return
+            del lookup.asked[fd, answer.identifier]
+            lookup.addresses.update(dict.fromkeys(answer.addresses))
+            if answer.addresses:
+                lookup.ttl = min(lookup.ttl, answer.ttl)
+        if not lookup.asked:
+            self._finish()
+
+    def _timed_out(self) -> None:
+        lookup = self._lookup
+        if lookup is None:
+            return
+        if lookup.addresses or lookup.tries >= _TRIES:
+            self._finish()
+        else:
+            self._ask()
+
+    def _finish(self) -> None:
+        lookup = self._lookup
+        self._abandon()
+        addresses = [LinkLayerAddress(address, lookup.port) for address in lookup.addresses]
+        if addresses:
+            self._kept[lookup.name] = (self._loop.now() + max(_SHORTEST_TTL, lookup.ttl), addresses)
+        lookup.found(addresses)
+
+    def _abandon(self) -> None:
+        if self._lookup:
+            self._close_sockets(self._lookup)
+        self._lookup = None
+        self._timer.set(None)
+
+    def _close_sockets(self, lookup: _Lookup) -> None:
+        for fd, asker in lookup.sockets.items():
+            self._loop.remove(fd)
+            asker.close()
+        lookup.sockets.clear()
+        lookup.asked.clear()
+
+
+def _sources(
+    server: ipaddress.IPv4Address | ipaddress.IPv6Address, underlays: Iterable[Underlay]
+) -> list[tuple[str, bytes] | None]:
+    """(interface, own address) for each underlay that can ask ``server``; None is unbound."""
+    if server.is_loopback:
+        return [None]
+    zone = getattr(server, "scope_id", None)
+    sources = []
+    for underlay in underlays:
+        own = [ip for ip in underlay.addresses if LinkLayerAddress(ip, 0).is_ipv4 == (server.version == 4)]
+        if own and zone in (None, underlay.interface):
+            sources.append((underlay.interface, own[0]))
+    return sources

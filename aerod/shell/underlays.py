@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which underlays are usable now, out of the configuration and the kernel's interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aerod.address import MAPPED_PREFIX, Prefix
+from aerod.config import UnderlayConfig
+from aerod.interface import Underlay
+from aerod.shell.kernel import Kernel
+from aerod.shell.rtnl_messages import (
+    IFA_F_DADFAILED,
+    IFA_F_DEPRECATED,
+    IFA_F_TEMPORARY,
+    IFA_F_TENTATIVE,
+    Address,
+)
+
+_UNUSABLE = IFA_F_TENTATIVE | IFA_F_DADFAILED
+
+
+def is_underlay_address(address: Address, leased: Iterable[Prefix]) -> bool:
+    """Whether an address can be one of the underlay: global, and not inside an own ACP."""
+    ip = address.ip
+    if ip.startswith(MAPPED_PREFIX):
+        local = ip[12] == 127 or ip[12:14] == b"\xa9\xfe"  # loopback, RFC 3927
+    else:
+        local = ip[0] == 0xFF or ip[:8] == b"\xfe\x80" + bytes(6) or int.from_bytes(ip, "big") <= 1
+    return not local and not any(prefix.contains(ip) for prefix in leased)
+
+
+def usable_underlays(
+    configured: tuple[UnderlayConfig, ...], kernel: Kernel, leased: tuple[Prefix, ...]
+) -> tuple[Underlay, ...]:
+    """The underlays that are up and have an address that tunnel packets can come from."""
+    found = []
+    for underlay in configured:
+        link = kernel.link(underlay.interface)
+        if link and link.up:
+            addresses = _addresses(underlay, kernel.addresses_of(underlay.interface), leased)
+            if addresses:
+                found.append(
+                    Underlay(underlay.interface, underlay.link_id, underlay.preference, addresses, link.mtu)
+                )
+    return tuple(found)
+
+
+def _addresses(
+    underlay: UnderlayConfig, present: list[Address], leased: tuple[Prefix, ...]
+) -> tuple[bytes, ...]:
+    """The configured addresses that are there, or else all global ones that are to last."""
+    ready = [address for address in present if not address.flags & _UNUSABLE]
+    if underlay.addresses:
+        there = {address.ip for address in ready}
+        return tuple(wanted.ip for wanted in underlay.addresses if wanted.ip in there)
+    lasting = [a for a in ready if is_underlay_address(a, leased) and not a.flags & IFA_F_DEPRECATED]
+    # A privacy address changes every day, and with it the link-layer address: it comes last.
+    lasting.sort(key=lambda a: (not a.ip.startswith(MAPPED_PREFIX), _is_temporary(a)))
+    return tuple(address.ip for address in lasting)
+
+
+def _is_temporary(address: Address) -> bool:
+    return bool(address.flags & IFA_F_TEMPORARY) and not address.ip.startswith(MAPPED_PREFIX)

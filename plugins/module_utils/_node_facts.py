@@ -204,7 +204,8 @@ def delegated(node):
     assigned = "subnet[1].assigned-pds"
     answer, _text = node.ask_kea("statistic-get", {"name": assigned})
     status, _text = node.ask_kea("status-get")
-    facts = {"leases": statistic(answer, assigned), "reservations": 0, "table_hash": "", "table_loaded": False}
+    facts = {"leases": statistic(answer, assigned)}
+    facts.update(reservations=0, table_hash="", table_loaded=False)
     try:
         table = reservation_table(read_config(KEA_CONFIG))
         written = os.stat(KEA_CONFIG).st_mtime

@@ -34,7 +34,7 @@ def ask_kea(path, command, arguments=None, timeout=5.0):
     except (OSError, ValueError) as error:
         raise KeaError(f"{path}: {command}: {error}") from error
     if reply["result"] != 0:
-        raise KeaError("{}: {}: {}".format(path, command, reply.get("text", "")))
+        raise KeaError(f"{path}: {command}: {reply.get('text', '')}")
     return reply.get("arguments", {}), reply.get("text", "")
 
 
@@ -72,6 +72,6 @@ def _delegated(text):
 
 
 def statistic(arguments, name):
-    """The newest value of the statistic ``name`` in the answer to ``statistic-get`` (0 when there is none)."""
+    """The newest value of the statistic ``name`` in the answer to ``statistic-get`` (0 if there is none)."""
     samples = arguments.get(name, [])
     return samples[0][0] if samples else 0

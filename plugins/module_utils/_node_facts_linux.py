@@ -35,7 +35,7 @@ def interface_facts(links, name):
                 "up": "UP" in link["flags"] and "LOWER_UP" in link["flags"],
                 "mtu": link["mtu"],
                 "addresses": [
-                    "{}/{}".format(address["local"], address["prefixlen"])
+                    f"{address['local']}/{address['prefixlen']}"
                     for address in link.get("addr_info", [])
                 ],
             }

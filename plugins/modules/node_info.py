@@ -10,11 +10,11 @@ module: node_info
 short_description: Gather the state of a node of an AERO link
 version_added: 0.1.0
 description:
-  - Returns, in one call, the state of a node's AERO interface, neighbors, leases, prefixes, routes, BGP sessions, names,
-    firewall table, versions and drop counters.
-  - It only looks, and never dumps a table. Tables that can be big are returned as counts, hashes and samples, and single
-    entries are looked up for the prefixes in O(lookup_prefixes). So it costs the same on a Server with ten Clients
-    and on one with a hundred thousand.
+  - Returns, in one call, the state of a node's AERO interface, neighbors, leases, prefixes, routes,
+    BGP sessions, names, firewall table, versions and drop counters.
+  - It only looks, and never dumps a table. Tables that can be big are returned as counts, hashes and
+    samples, and single entries are looked up for the prefixes in O(lookup_prefixes). So it costs the
+    same on a Server with ten Clients and on one with a hundred thousand.
   - A daemon that does not answer is a fact too. The module does not fail, RV(aero_node.problems) tells.
 author:
   - The aero.link developers (@aero-link)
@@ -28,7 +28,8 @@ options:
   gather_subset:
     description:
       - What to gather. The keys of the same names in RV(aero_node) are returned.
-      - V(neighbors) is about aerod's neighbor cache, V(delegated) about Kea, V(memory) about aerod's use of memory and
+      - V(neighbors) is about aerod's neighbor cache, V(delegated) about Kea, V(memory) about aerod's use
+        of memory and
         processor time.
     type: list
     elements: str
@@ -54,15 +55,19 @@ options:
     type: str
     default: aero0
   lookup_prefixes:
-    description: Prefixes to look up one by one in the neighbor cache, in the kernel's main table and in BIRD.
+    description:
+      - Prefixes to look up one by one in the neighbor cache, in the kernel's main table and in
+        BIRD.
     type: list
     elements: str
     default: []
   routes_inside:
     description:
-      - Prefixes for which to tell whether the kernel has a route to exactly this prefix, and how many routes to
+      - Prefixes for which to tell whether the kernel has a route to exactly this prefix, and how many
+        routes to
         parts of it.
-      - This reads all routes inside the prefix, so it is meant for hosts outside the link, which should have one each.
+      - This reads all routes inside the prefix, so it is meant for hosts outside the link, which should
+        have one each.
     type: list
     elements: str
     default: []
@@ -123,13 +128,17 @@ aero_node:
       type: list
       elements: str
     versions:
-      description: The versions of C(aerod), C(bird), C(kea), C(kernel) and C(python), null for what does not run here.
+      description:
+        - The versions of C(aerod), C(bird), C(kea), C(kernel) and C(python), null for what does not
+          run here.
       type: dict
     interface:
       description: The AERO interface as C(name), C(present), C(up), C(mtu) and C(addresses).
       type: dict
     addresses:
-      description: The usable addresses of global scope of all interfaces, each as C(interface), C(address) and C(length).
+      description:
+        - The usable addresses of global scope of all interfaces, each as C(interface), C(address)
+          and C(length).
       type: list
       elements: dict
     aerod:
@@ -175,7 +184,9 @@ aero_node:
           description: The number of Clients in the table that is installed.
           type: int
         table_hash:
-          description: SHA-256 of the table that is installed, to be held against RV(aero.link.validate_link#module:ansible_facts).
+          description:
+            - SHA-256 of the table that is installed, to be held against
+              RV(aero.link.validate_link#module:ansible_facts).
           type: str
         table_loaded:
           description: Whether Kea has read its configuration since that was last written.
@@ -185,7 +196,9 @@ aero_node:
       type: dict
       contains:
         acp_routes:
-          description: The number of ACP routes aerod knows of. At a Server these are routes of kernel protocol 128.
+          description:
+            - The number of ACP routes aerod knows of. At a Server these are routes of kernel
+              protocol 128.
           type: int
         policy_table:
           description: The default routes in table 8060, as C(ipv4) and C(ipv6).
@@ -197,7 +210,9 @@ aero_node:
           description: For each of O(lookup_prefixes) the routes of the main table to exactly this prefix.
           type: dict
         inside:
-          description: For each of O(routes_inside) whether there is an C(exact) route, the number of C(more_specific) ones and a C(sample).
+          description:
+            - For each of O(routes_inside) whether there is an C(exact) route, the number of
+              C(more_specific) ones and a C(sample).
           type: dict
     bgp:
       description: BIRD. Null where there is none.
@@ -207,7 +222,9 @@ aero_node:
           description: The router ID.
           type: str
         sessions:
-          description: The sessions, each as C(name), C(neighbor), C(asn), C(state), C(since), C(imported), C(exported) and C(error).
+          description:
+            - The sessions, each as C(name), C(neighbor), C(asn), C(state), C(since), C(imported),
+              C(exported) and C(error).
           type: list
           elements: dict
         lookup:
@@ -221,10 +238,14 @@ aero_node:
       description: The nftables table C(inet aero), whether it is C(present), and the hash of its rules.
       type: dict
     units:
-      description: The state of each installed unit of O(units), as C(state), C(sub_state), C(restarts) and C(pid).
+      description:
+        - The state of each installed unit of O(units), as C(state), C(sub_state), C(restarts) and
+          C(pid).
       type: dict
     memory:
-      description: aerod's proportional set size C(aerod_pss_kb), and its use of a core since it started, C(cpu_percent).
+      description:
+        - aerod's proportional set size C(aerod_pss_kb), and its use of a core since it started,
+          C(cpu_percent).
       type: dict
 """
 

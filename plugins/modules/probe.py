@@ -10,9 +10,10 @@ module: probe
 short_description: Send real packets from a node and wait for the answers
 version_added: 0.1.0
 description:
-  - Sends echo requests to a list of destinations, all at the same time, and returns how many were answered and how fast.
-  - A destination that does not do what O(targets[].expect) says is tried again until O(timeout) has passed, so the
-    module can be called while a link is still converging.
+  - Sends echo requests to a list of destinations, all at the same time, and returns how many were
+    answered and how fast.
+  - A destination that does not do what O(targets[].expect) says is tried again until O(timeout) has
+    passed, so the module can be called while a link is still converging.
   - The module changes nothing on the node, so it sends its packets in check mode too.
 author:
   - The aero.link developers (@aero-link)
@@ -217,10 +218,10 @@ def probe(target, ping, deadline):
 
 def complaint(result):
     """One line that tells what went wrong with ``result``."""
-    source = " from {}".format(result["from"]) if result["from"] else ""
-    " ({})".format(result["error"]) if result["error"] else ""
-    return "{}{1}, {} bytes: expected {}, {} of {} packets answered{}".format(
-        result["to"], source, result["size"], result["expect"], result["received"], result["sent"], )
+    source = f" from {result['from']}" if result["from"] else ""
+    error = f" ({result['error']})" if result["error"] else ""
+    wanted = f"expected {result['expect']}, {result['received']} of {result['sent']} packets answered"
+    return f"{result['to']}{source}, {result['size']} bytes: {wanted}{error}"
 
 
 def unusable(targets):
@@ -228,11 +229,9 @@ def unusable(targets):
     for position, target in enumerate(targets):
         smallest = smallest_size(family_of(target))
         if not smallest <= target["size"] <= 65535:
-            yield "targets[{}].size is {}, allowed are {} to 65535 bytes".format(
-                position, target["size"], smallest
-            )
+            yield f"targets[{position}].size = {target['size']}; allowed: {smallest} to 65535 bytes"
         if target["count"] < 1:
-            yield "targets[{}].count is {}, allowed is 1 or more".format(position, target["count"])
+            yield f"targets[{position}].count = {target['count']}; allowed: 1 or more"
 
 
 def main() -> None:

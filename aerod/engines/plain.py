@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The reference engine: moves every packet by the forwarding entries, one at a time.
+
+A packet from the link passes decapsulation, data origin authentication (section 3.12) and
+forwarding (section 3.9); one from the network layer forwarding alone.  What is no data - ND,
+DHCPv6, errors to be made - is handed to the :class:`Punt` of the node.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from aerod.address import LINK_LOCAL_PREFIX, UNSPECIFIED, LinkLayerAddress, is_multicast
+from aerod.engines.transmit import Transmitter
+from aerod.interface import Datagram
+from aerod.state.counters import Counters
+from aerod.state.forwarding import Forwarding, Target, Verdict
+from aerod.state.neighbors import Neighbor, NeighborCache
+from aerod.state.outbox import Outbox
+from aerod.wire.encapsulation import Encapsulated, decode
+from aerod.wire.errors import MalformedPacket
+from aerod.wire.fragment import Reassembler
+from aerod.wire.icmp import UNSPECIFIED_IPV4, is_error
+from aerod.wire.ip import ECN_MASK, ICMPV6, TCP, UDP, IPHeader, combine_ecn, parse_ip
+
+_LOWEST_IP = 0x40
+_BGP_PORT = 179
+_ECHO = frozenset({128, 129})
+_ICMPV6_ERRORS = range(1, 128)
+_ND = frozenset({133, 134, 135, 136, 137})
+_DHCPV6_PORTS = frozenset({546, 547})
+# Headers that may stand before the one that tells what a packet is (RFC 8200 section 4).
+_EXTENSIONS = frozenset({0, 43, 60})
+
+
+@dataclass(slots=True)
+class Arrival:
+    """A whole inner packet from the link.
+
+    ``origin`` is the neighbor that is entitled to send it, None if there is no such neighbor;
+    ``datagram`` is the one that brought it, or the last fragment of it.
+    """
+
+    packet: bytes
+    header: IPHeader
+    origin: Neighbor | None
+    datagram: Datagram
+    is_nd: bool = False
+
+
+class Punt(Protocol):
+    """What an engine leaves to the node."""
+
+    def expects(self, remote: LinkLayerAddress) -> bool:
+        """Whether an answer from a stranger at ``remote`` is awaited."""
+
+    def control_from_link(self, arrival: Arrival, now: float) -> None:
+        """Take an ND or DHCPv6 message, for this node or passing through."""
+
+    def control_from_kernel(self, packet: bytes, header: IPHeader, now: float) -> None:
+        """Take a DHCPv6 message of this host."""
+
+    def unreachable(self, packet: bytes, header: IPHeader, now: float) -> None:
+        """There is no way for the packet, which is dropped."""
+
+    def too_big(self, packet: bytes, header: IPHeader, mtu: int, now: float) -> None:
+        """The packet was dropped, ``mtu`` bytes would have passed."""
+
+    def with_own_source(self, packet: bytes, header: IPHeader) -> bytes | None:
+        """Return an error from the unspecified address with one of ours as its source (section 3.14)."""
+
+
+class PlainEngine:
+    """Moves packets between the link and the network layer."""
+
+    def __init__(
+        self,
+        neighbors: NeighborCache,
+        forwarding: Forwarding,
+        transmitter: Transmitter,
+        outbox: Outbox,
+        counters: Counters,
+        punt: Punt,
+    ) -> None:
+        self._neighbors = neighbors
+        self._forwarding = forwarding
+        self._transmitter = transmitter
+        self._outbox = outbox
+        self._counters = counters
+        self._punt = punt
+        self._reassembler = Reassembler()
+
+    def due(self) -> float | None:
+        """When half-built packets have to be given up."""
+        return self._reassembler.next_expiry()
+
+    def handle_timer(self, now: float) -> None:
+        self._counters["drop_reassembly_timeout"] += self._reassembler.expire(now)
+
+    # From the link
+
+    def from_link(self, datagram: Datagram, now: float) -> None:
+        """Take a datagram from the underlay."""
+        self._counters["received"] += 1
+        try:
+            packet = self._decapsulate(datagram, now)
+            if packet is None:
+                return
+            header = parse_ip(packet)
+        except MalformedPacket:
+            self._counters.drop("malformed")
+            return
+        origin = self._neighbors.origin(datagram.remote, int.from_bytes(header.source, "big"))
+        if header.version == 6 and header.destination[0] >= 0xFE:
+            self._link_scope(Arrival(packet, header, origin, datagram), now)
+            return
+        if origin is None:
+            origin = self._origin_of_error(packet, header, datagram.remote)
+        if origin is None:
+            self._counters.drop("origin")
+            return
+        self.forward(Arrival(packet, header, origin, datagram), now)
+
+    def forward(self, arrival: Arrival, now: float) -> None:
+        """Pass an authenticated packet on, to a neighbor or up to the network layer."""
+        target = self._forwarding.target(int.from_bytes(arrival.header.destination, "big"))
+        if isinstance(target, Neighbor):
+            self._conduit(arrival, target, now)
+        elif target is Verdict.LOCAL:
+            self._to_kernel(arrival)
+        elif target is Verdict.UNREACHABLE:
+            self._counters.drop("unreachable")
+            self._punt.unreachable(arrival.packet, arrival.header, now)
+        else:
+            self._counters.drop("no_route")
+
+    def _decapsulate(self, datagram: Datagram, now: float) -> bytes | None:
+        payload = datagram.payload
+        if payload and payload[0] >= _LOWEST_IP:
+            return payload
+        encapsulated = decode(payload, datagram.remote, datagram.local)
+        if encapsulated.signature is not None:
+            # No keys are shared with anybody (O-4).
+            self._counters.drop("signature")
+            return None
+        if encapsulated.fragment is None:
+            return encapsulated.body
+        return self._reassemble(datagram, encapsulated, now)
+
+    def _reassemble(self, datagram: Datagram, encapsulated: Encapsulated, now: float) -> bytes | None:
+        remote = datagram.remote
+        if not self._neighbors.at(remote) and not self._punt.expects(remote):
+            self._counters.drop("fragment_origin")
+            return None
+        return self._reassembler.add((remote, datagram.local), encapsulated, now)
+
+    def _origin_of_error(self, packet: bytes, header: IPHeader, remote: LinkLayerAddress) -> Neighbor | None:
+        """Return who sent an error from the unspecified address, which is nobody's own (O-17)."""
+        if header.source not in (UNSPECIFIED, UNSPECIFIED_IPV4) or not is_error(packet, header):
+            return None
+        return next(iter(self._neighbors.at(remote)), None)
+
+    def _link_scope(self, arrival: Arrival, now: float) -> None:
+        """Sort out a packet to a link-local or multicast address."""
+        kind = _control_kind(arrival.packet, arrival.header)
+        if kind == "dhcpv6" or (kind == "nd" and arrival.origin is not None):
+            arrival.is_nd = kind == "nd"
+            self._punt.control_from_link(arrival, now)
+        elif arrival.origin is None:
+            self._counters.drop("origin")
+        elif not arrival.header.destination.startswith(LINK_LOCAL_PREFIX):
+            self._counters.drop("multicast")
+        else:
+            self.forward(arrival, now)
+
+    def _conduit(self, arrival: Arrival, target: Neighbor, now: float) -> None:
+        """Pass a packet from neighbor to neighbor: inner packet untouched, never a loop."""
+        if target is arrival.origin:
+            self._counters.drop("back_to_sender")
+        elif target.upstream and arrival.origin.upstream:
+            self._counters.drop("upstream_to_upstream")
+        elif self._send(target, arrival.packet, arrival.header, arrival.datagram, now):
+            self._counters["forwarded"] += 1
+
+    def _to_kernel(self, arrival: Arrival) -> None:
+        packet, header = arrival.packet, arrival.header
+        if header.version == 6:
+            if header.destination.startswith(LINK_LOCAL_PREFIX) and not _is_local_service(arrival):
+                self._counters.drop("not_for_kernel")
+                return
+            if _may_be_nd(packet, header):
+                self._counters.drop("nd_to_kernel")
+                return
+        elif is_multicast(header.destination):
+            self._counters.drop("multicast")
+            return
+        outer_class = arrival.datagram.outer.traffic_class
+        if (outer_class ^ header.traffic_class) & ECN_MASK:
+            packet = combine_ecn(packet, outer_class)
+            if packet is None:
+                self._counters.drop("congestion")
+                return
+        if header.source in (UNSPECIFIED, UNSPECIFIED_IPV4):
+            packet = self._punt.with_own_source(packet, header)
+            if packet is None:
+                self._counters.drop("unspecified_source")
+                return
+        self._counters["delivered"] += 1
+        self._outbox.packets.append(bytes(packet))
+
+    # From the network layer
+
+    def from_kernel(self, packet: bytes, now: float) -> None:
+        """Take a packet that the network layer sent into the AERO interface."""
+        self._counters["from_tun"] += 1
+        try:
+            header = parse_ip(packet)
+        except MalformedPacket:
+            self._counters.drop("malformed_tun")
+            return
+        kind = _control_kind(packet, header) if header.version == 6 else None
+        if kind == "nd":
+            self._counters.drop("nd_from_kernel")
+        elif kind == "dhcpv6" and header.destination[0] >= 0xFE:
+            self._punt.control_from_kernel(packet, header, now)
+        elif is_multicast(header.destination):
+            self._counters.drop("multicast")
+        else:
+            self.send_from_here(packet, header, now)
+
+    def send_from_here(self, packet: bytes, header: IPHeader, now: float) -> None:
+        """Send a packet of this node's network layer to the neighbor its destination leads to."""
+        target = self._forwarding.target(int.from_bytes(header.destination, "big"))
+        if isinstance(target, Neighbor):
+            if self._admits(header):
+                self._send(target, packet, header, None, now)
+        elif target is Verdict.LOCAL:
+            # The network layer has no better idea either: sending it back would loop.
+            self._counters.drop("loop")
+        elif target is Verdict.UNREACHABLE:
+            self._counters.drop("unreachable")
+            self._punt.unreachable(packet, header, now)
+        else:
+            self._counters.drop("no_route")
+
+    def _admits(self, header: IPHeader) -> bool:
+        if not self._forwarding.own_sources_only:
+            return True
+        source: Target | None = self._forwarding.target(int.from_bytes(header.source, "big"))
+        if source is Verdict.LOCAL:
+            return True
+        self._counters.drop("source")
+        return False
+
+    def _send(
+        self, target: Neighbor, packet: bytes, header: IPHeader, datagram: Datagram | None, now: float
+    ) -> bool:
+        if target.path is None:
+            self._counters.drop("no_path")
+            return False
+        mtu = self._transmitter.send(target.path, packet, header, datagram and datagram.outer)
+        if mtu is None:
+            return True
+        self._counters.drop("too_big")
+        self._punt.too_big(packet, header, mtu, now)
+        return False
+
+
+def _control_kind(packet: bytes, header: IPHeader) -> str | None:
+    """Return "nd" or "dhcpv6" for an IPv6 packet that is such a message, None for any other."""
+    start = header.payload_offset
+    if header.protocol == ICMPV6 and header.total_length > start:
+        return "nd" if packet[start] in _ND else None
+    if header.protocol == UDP and header.total_length >= start + 4:
+        port = int.from_bytes(packet[start + 2 : start + 4], "big")
+        return "dhcpv6" if port in _DHCPV6_PORTS else None
+    return None
+
+
+def _is_local_service(arrival: Arrival) -> bool:
+    """Whether a packet to an own link-local address is one the kernel shall answer.
+
+    That is echo, ICMPv6 errors and TCP; BGP only from a permanent neighbor's own address.
+    """
+    packet, header = arrival.packet, arrival.header
+    start = header.payload_offset
+    if header.protocol == ICMPV6 and header.total_length > start:
+        return packet[start] in _ECHO or packet[start] in _ICMPV6_ERRORS
+    if header.protocol != TCP or header.total_length < start + 4:
+        return False
+    ports = (packet[start : start + 2], packet[start + 2 : start + 4])
+    if _BGP_PORT.to_bytes(2, "big") not in (bytes(port) for port in ports):
+        return True
+    return arrival.origin.trusted and header.source == arrival.origin.link_local
+
+
+def _may_be_nd(packet: bytes, header: IPHeader) -> bool:
+    """Whether the kernel would take the IPv6 packet for ND, extension headers or not."""
+    if header.hop_limit != 255:
+        return False
+    protocol, offset = header.protocol, header.payload_offset
+    while protocol in _EXTENSIONS and offset + 8 <= header.total_length:
+        protocol, offset = packet[offset], offset + 8 * (packet[offset + 1] + 1)
+    return protocol == ICMPV6 and offset < header.total_length and packet[offset] in _ND

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Client's tie to one Server: its DHCPv6 state machine (section 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from aerod.address import LinkLayerAddress, Prefix
+from aerod.interface import Underlay
+from aerod.procedures.exchange import ANSWERS, HANDOVER, Exchange
+from aerod.state.underlays import Path, Underlays, address_toward
+from aerod.wire import vendor_options as vendor
+from aerod.wire.dhcpv6 import ADVERTISE, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, Message
+from aerod.wire.dhcpv6_options import (
+    IAPD,
+    STATUS_NO_BINDING,
+    STATUS_SUCCESS,
+    ClientId,
+    ElapsedTime,
+    IAPrefix,
+    OptionRequest,
+    RapidCommit,
+    ServerId,
+    SolMaxRT,
+    StatusCode,
+)
+
+SOLICITING = "soliciting"
+REQUESTING = "requesting"
+BOUND = "bound"
+RENEWING = "renewing"
+REBINDING = "rebinding"
+RELEASING = "releasing"
+
+# Which state an own transaction stands for.
+_STATES = {
+    SOLICIT: SOLICITING,
+    REQUEST: REQUESTING,
+    RENEW: RENEWING,
+    REBIND: REBINDING,
+    RELEASE: RELEASING,
+}
+_STATUS_NAMES = {1: "UnspecFail", 3: "NoBinding", 5: "UseMulticast", 6: "NoPrefixAvail"}
+# A Server that let this many messages in a row go unanswered is not used while another answers.
+_SILENT_AFTER = 3
+_SOL_MAX_RT_RANGE = range(60, 86401)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the Client is: its DUID, its IAIDs 1 to ``prefixes``, the layout of its vendor options."""
+
+    duid: bytes
+    prefixes: int
+    layout: str
+
+
+@dataclass(slots=True)
+class Lease:
+    """A delegated prefix with the times its lifetimes end."""
+
+    prefix: Prefix
+    preferred: float
+    valid: float
+
+
+class Association:
+    """The exchanges with the Server at one link-layer address, and what it granted."""
+
+    def __init__(
+        self,
+        identity: Identity,
+        server: LinkLayerAddress,
+        underlays: Underlays,
+        random: Random,
+        transmit: Callable[[Association, Message, Path], None],
+    ) -> None:
+        self.server = server
+        self.state = SOLICITING
+        self.link_local: bytes | None = None
+        self.server_id = b""
+        self.leases: dict[int, Lease] = {}
+        self.renew_at = self.rebind_at = 0.0
+        self.since = 0.0
+        self.links: dict[int, bytes] = {}
+        self.seen: dict[int, LinkLayerAddress] = {}
+        self.asps: tuple[Prefix, ...] = ()
+        self.status = ""
+        self._identity = identity
+        self._underlays = underlays
+        self._random = random
+        self._transmit = transmit
+        self._exchanges: list[Exchange] = []
+
+    # What it is good for
+
+    @property
+    def usable(self) -> bool:
+        """Whether the Server knows this Client, so that data may go there."""
+        return bool(self.leases) and self.state in (BOUND, RENEWING, REBINDING)
+
+    @property
+    def alive(self) -> bool:
+        return self.usable and self.unanswered < _SILENT_AFTER
+
+    @property
+    def finished(self) -> bool:
+        """Whether a Release is through, or the lease it was about has ended."""
+        return self.state == RELEASING and not self.leases
+
+    @property
+    def unanswered(self) -> int:
+        """How often the most patient exchange was sent in vain."""
+        return max((exchange.transmissions for exchange in self._exchanges), default=0)
+
+    @property
+    def valid_until(self) -> float:
+        return max((lease.valid for lease in self.leases.values()), default=0.0)
+
+    def best_underlay(self) -> Underlay | None:
+        """The underlay data goes over: the best the Server has been told of, else the best."""
+        usable = self._underlays.toward(self.server)
+        told = (u for u in usable if self.links.get(u.link_id) == address_toward(u, self.server))
+        return next(told, usable[0] if usable else None)
+
+    def path(self) -> Path | None:
+        underlay = self.best_underlay()
+        return self._underlays.path_over(underlay, self.server) if underlay else None
+
+    # Starting exchanges
+
+    def solicit(self, now: float, delay: float = 0.0) -> None:
+        """Start over (section 13.1); leases still valid are kept until they end or are replaced."""
+        self._replace_exchanges(SOLICIT, now + delay)
+
+    def release(self, now: float) -> None:
+        """Give the leases back (section 13.4)."""
+        self._replace_exchanges(RELEASE, now)
+
+    def _replace_exchanges(self, kind: int, start: float) -> None:
+        self.state = _STATES[kind]
+        self._exchanges.clear()
+        underlay = self.best_underlay()
+        if underlay is not None:
+            self._exchanges.append(Exchange(kind, underlay, self._random, start))
+
+    def underlays_changed(self, now: float) -> None:
+        """Tell the Server at once about links that came, changed or went (section 13.3)."""
+        usable = {u.link_id: u for u in self._underlays.toward(self.server)}
+        self._exchanges = [e for e in self._exchanges if usable.get(e.underlay.link_id) == e.underlay]
+        if not self.usable:
+            if not self._exchanges:
+                self._replace_exchanges(RELEASE if self.state == RELEASING else SOLICIT, now)
+            return
+        told = {exchange.link_id for exchange in self._exchanges if exchange.is_handover}
+        for link_id, underlay in usable.items():
+            if self.links.get(link_id) != address_toward(underlay, self.server) and link_id not in told:
+                self._handover(underlay, now)
+        best = self.best_underlay()
+        for link_id in self.links.keys() - usable.keys() - told:
+            if best is not None:
+                self._handover(best, now, departing=link_id)
+        if self.state in (RENEWING, REBINDING) and not self._exchanges:
+            self._extend_by(RENEW if self.state == RENEWING else REBIND, now)
+
+    def _handover(self, underlay: Underlay, now: float, departing: int | None = None) -> None:
+        self._exchanges.append(Exchange(REBIND, underlay, self._random, now, HANDOVER, departing))
+
+    # Time
+
+    def due(self) -> float | None:
+        """When :meth:`handle_timer` has something to do."""
+        times = [exchange.due for exchange in self._exchanges]
+        times += [lease.valid for lease in self.leases.values()]
+        if self.usable:
+            times += [self.renew_at] if self.state == BOUND else []
+            times += [self.rebind_at] if self.state in (BOUND, RENEWING) else []
+        return min(times, default=None)
+
+    def handle_timer(self, now: float) -> bool:
+        """Send what is due; return whether leases ended."""
+        ended = [iaid for iaid, lease in self.leases.items() if lease.valid <= now]
+        for iaid in ended:
+            del self.leases[iaid]
+        if ended and not self.leases and self.state != RELEASING:
+            self.links.clear()
+            self.solicit(now)
+        elif self.usable:
+            self._extend(now)
+        for exchange in list(self._exchanges):
+            if exchange.due <= now and exchange in self._exchanges:
+                self._send(exchange, now)
+        return bool(ended)
+
+    def _extend(self, now: float) -> None:
+        """Renew at T1, rebind at T2 (section 13.2)."""
+        if now >= self.rebind_at and self.state in (BOUND, RENEWING):
+            self._extend_by(REBIND, now)
+        elif now >= self.renew_at and self.state == BOUND:
+            self._extend_by(RENEW, now)
+
+    def _extend_by(self, kind: int, now: float) -> None:
+        self.state = _STATES[kind]
+        self._exchanges = [exchange for exchange in self._exchanges if exchange.is_handover]
+        underlay = self.best_underlay()
+        if underlay is not None:
+            self._exchanges.append(Exchange(kind, underlay, self._random, now))
+
+    def _send(self, exchange: Exchange, now: float) -> None:
+        if exchange.exhausted:
+            self.solicit(now)
+            return
+        message = self._message(exchange, exchange.transmitted(now))
+        self._transmit(self, message, self._underlays.path_over(exchange.underlay, self.server))
+
+    def _message(self, exchange: Exchange, elapsed: int) -> Message:
+        options = [
+            ClientId(self._identity.duid),
+            ElapsedTime(elapsed),
+            OptionRequest((vendor.VendorOptions.code, SolMaxRT.code)),
+            *vendor.encode([vendor.AllaReq(exchange.link_id, exchange.preference)], self._identity.layout),
+        ]
+        if exchange.kind in (REQUEST, RENEW, RELEASE):
+            options.append(ServerId(self.server_id))
+        if exchange.kind == SOLICIT:
+            options.append(RapidCommit())
+        options += self._identity_associations(exchange.kind)
+        return Message(exchange.kind, exchange.transaction_id, tuple(options))
+
+    def _identity_associations(self, kind: int) -> list[IAPD]:
+        """One IA_PD for each ACP with a constant IAID (D6, D21), naming the prefix to be extended."""
+        associations = []
+        for iaid in range(1, self._identity.prefixes + 1):
+            lease = self.leases.get(iaid) if kind in (RENEW, REBIND, RELEASE) else None
+            if lease is None and kind == RELEASE:
+                continue
+            named = (IAPrefix(0, 0, lease.prefix.length, lease.prefix.packed),) if lease else ()
+            associations.append(IAPD(iaid, 0, 0, named))
+        return associations
+
+    # Answers
+
+    def expects(self, message: Message) -> Exchange | None:
+        """Return the exchange ``message`` answers, None if it answers none."""
+        for exchange in self._exchanges:
+            if exchange.transaction_id == message.transaction_id and message.type in ANSWERS[exchange.kind]:
+                return exchange if exchange.transmissions else None
+        return None
+
+    def received(self, exchange: Exchange, source: bytes, message: Message, now: float) -> None:
+        """Take the answer to ``exchange`` from the Server's link-local address ``source``."""
+        if exchange.kind == RELEASE:
+            self._exchanges.clear()
+            self.leases.clear()
+            return
+        if message.type == ADVERTISE or exchange.kind == SOLICIT:
+            self._note_longest_wait(exchange, message)
+        rapid = message.find(RapidCommit) is not None
+        if exchange.kind == SOLICIT and message.type != ADVERTISE and not rapid:
+            return
+        self.status = _status_text(message)
+        server_id = message.find(ServerId)
+        if not _grants(message):
+            self._refused(exchange, message, now)
+        elif message.type == ADVERTISE:
+            self.server_id = server_id.value
+            self._replace_exchanges(REQUEST, now)
+        else:
+            self.server_id, self.link_local = server_id.value, source
+            self._granted(exchange, message, now)
+
+    def _note_longest_wait(self, exchange: Exchange, message: Message) -> None:
+        limit = message.find(SolMaxRT)
+        if limit is not None and exchange.kind == SOLICIT and limit.value in _SOL_MAX_RT_RANGE:
+            exchange.longest = limit.value
+
+    def _refused(self, exchange: Exchange, message: Message, now: float) -> None:
+        """A Solicit goes on; whatever else is refused starts over, unless a lease still stands."""
+        self._apply(message, now)
+        if exchange.kind == REQUEST:
+            self.solicit(now, exchange.due - now)
+        elif exchange.kind != SOLICIT and (not self.leases or _has_status(message, STATUS_NO_BINDING)):
+            self.links.clear()
+            self.solicit(now)
+        elif exchange.is_handover:
+            self._exchanges.remove(exchange)
+
+    def _granted(self, exchange: Exchange, message: Message, now: float) -> None:
+        if not self.usable:
+            self.since = now
+            self.links.clear()
+        self._apply(message, now)
+        self._note_link(exchange, message)
+        # A grant answers a pending Renew or Rebind too; other links still have to be told.
+        self._exchanges = [e for e in self._exchanges if e.is_handover and e is not exchange]
+        self.state = BOUND
+        self._schedule(message, now)
+        self.underlays_changed(now)
+
+    def _apply(self, message: Message, now: float) -> None:
+        """Store what the message grants, drop what it takes away (D6)."""
+        for iaid, prefix in _prefixes(message):
+            lease = self.leases.get(iaid)
+            if prefix.valid:
+                self.leases[iaid] = Lease(prefix.acp, now + prefix.preferred, now + prefix.valid)
+            elif lease is not None and lease.prefix == prefix.acp:
+                del self.leases[iaid]
+
+    def _note_link(self, exchange: Exchange, message: Message) -> None:
+        if exchange.preference:
+            self.links[exchange.link_id] = address_toward(exchange.underlay, self.server)
+        else:
+            self.links.pop(exchange.link_id, None)
+            self.seen.pop(exchange.link_id, None)
+        for value in vendor.decode(message.options):
+            if isinstance(value, vendor.AspAdv):
+                self.asps = value.prefixes
+            elif isinstance(value, vendor.AllaRep) and exchange.preference:
+                self.seen[exchange.link_id] = value.address
+
+    def _schedule(self, message: Message, now: float) -> None:
+        """Set T1 and T2; 0 leaves them to us (RFC 8415 section 21.21)."""
+        associations = [ia for ia in message.find_all(IAPD) if ia.iaid in self.leases]
+        ends = [lease.preferred if lease.preferred > now else lease.valid for lease in self.leases.values()]
+        shortest = min(ends) - now
+        self.renew_at = now + min((ia.t1 for ia in associations if ia.t1), default=0.5 * shortest)
+        self.rebind_at = now + min((ia.t2 for ia in associations if ia.t2), default=0.8 * shortest)
+
+
+def _prefixes(message: Message) -> list[tuple[int, IAPrefix]]:
+    """Return the usable prefixes of the message with their IAIDs."""
+    return [
+        (association.iaid, prefix)
+        for association in message.find_all(IAPD)
+        if association.has_valid_times
+        for prefix in association.find_all(IAPrefix)
+        if prefix.has_valid_lifetimes and prefix.acp is not None
+    ]
+
+
+def _grants(message: Message) -> bool:
+    return any(prefix.valid for _, prefix in _prefixes(message))
+
+
+def _statuses(message: Message) -> list[StatusCode]:
+    holders = (message, *message.find_all(IAPD))
+    return [status for holder in holders for status in holder.find_all(StatusCode)]
+
+
+def _has_status(message: Message, status: int) -> bool:
+    return any(code.status == status for code in _statuses(message))
+
+
+def _status_text(message: Message) -> str:
+    """Return the first failure the message tells, empty if there is none."""
+    for code in _statuses(message):
+        if code.status != STATUS_SUCCESS:
+            name = _STATUS_NAMES.get(code.status, f"status {code.status}")
+            return f"{name}: {code.text}" if code.text else name
+    return ""

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An association as JSON: what survives a restart, and what the operator sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from aerod.address import LinkLayerAddress, Prefix, address_text, parse_address
+from aerod.procedures.association import BOUND, Association, Lease
+
+
+def save(association: Association, now: float) -> dict[str, Any]:
+    """Return what makes the association go on after a restart; times are seconds from ``now``."""
+    return {
+        "server": [association.server.text, association.server.port],
+        "link_local": address_text(association.link_local),
+        "server_id": association.server_id.hex(),
+        "renew_in": association.renew_at - now,
+        "rebind_in": association.rebind_at - now,
+        "leases": [
+            {
+                "iaid": iaid,
+                "prefix": str(lease.prefix),
+                "preferred_in": lease.preferred - now,
+                "valid_in": lease.valid - now,
+            }
+            for iaid, lease in association.leases.items()
+        ],
+        "links": {str(link_id): address_text(local) for link_id, local in association.links.items()},
+        "seen": {str(link_id): [seen.text, seen.port] for link_id, seen in association.seen.items()},
+        "asps": [str(asp) for asp in association.asps],
+    }
+
+
+def restore(
+    entry: dict[str, Any], make: Callable[[LinkLayerAddress], Association], then: float
+) -> Association:
+    """Return the association that :func:`save` wrote at the time ``then``."""
+    association = make(LinkLayerAddress.parse(*entry["server"]))
+    association.link_local = parse_address(entry["link_local"])
+    association.server_id = bytes.fromhex(entry["server_id"])
+    association.renew_at = then + entry["renew_in"]
+    association.rebind_at = then + entry["rebind_in"]
+    association.since = then
+    for lease in entry["leases"]:
+        association.leases[lease["iaid"]] = Lease(
+            Prefix.parse(lease["prefix"]), then + lease["preferred_in"], then + lease["valid_in"]
+        )
+    association.links = {int(link_id): parse_address(text) for link_id, text in entry["links"].items()}
+    association.seen = {int(k): LinkLayerAddress.parse(*seen) for k, seen in entry["seen"].items()}
+    association.asps = tuple(map(Prefix.parse, entry["asps"]))
+    association.state = BOUND
+    return association
+
+
+def describe(association: Association, now: float) -> dict[str, Any]:
+    """Return the association as ``aeroctl leases`` shows it."""
+    underlay = association.best_underlay()
+    seen = association.seen.get(underlay.link_id) if underlay else None
+    path = association.path()
+    bound = bool(association.leases)
+    return {
+        "server": address_text(association.link_local) if association.link_local else None,
+        "server_address": association.server.text,
+        "server_port": association.server.port,
+        "state": association.state,
+        "status": association.status,
+        "prefixes": [
+            {
+                "prefix": str(lease.prefix),
+                "iaid": iaid,
+                "preferred_in": max(0.0, lease.preferred - now),
+                "valid_in": lease.valid - now,
+            }
+            for iaid, lease in sorted(association.leases.items())
+        ],
+        "renew_in": max(0.0, association.renew_at - now) if bound else None,
+        "rebind_in": max(0.0, association.rebind_at - now) if bound else None,
+        "seen_as": {"address": seen.text, "port": seen.port} if seen else None,
+        "behind_nat": seen is not None and path is not None and seen != path.local,
+        "asps": [str(asp) for asp in association.asps],
+    }

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Server's Clients: neighbor entries, forwarding entries and routes, made and ended together.
+
+A Client is known by its DUID and has one static neighbor entry, however many prefixes and links.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aerod.address import LinkLayerAddress, Prefix, address_text, parse_address
+from aerod.interface import AddRoute, RemoveRoute
+from aerod.state.forwarding import Forwarding
+from aerod.state.neighbors import STATIC, Link, Neighbor, NeighborCache
+from aerod.state.outbox import Outbox
+from aerod.state.underlays import Underlays
+
+
+class Bindings:
+    """The static neighbors of a Server; ``release_grace`` is seconds."""
+
+    def __init__(
+        self,
+        neighbors: NeighborCache,
+        forwarding: Forwarding,
+        underlays: Underlays,
+        outbox: Outbox,
+        release_grace: float,
+    ) -> None:
+        self._neighbors = neighbors
+        self._forwarding = forwarding
+        self._underlays = underlays
+        self._outbox = outbox
+        self._release_grace = release_grace
+        self._clients: dict[bytes, Neighbor] = {}
+
+    def client(self, duid: bytes) -> Neighbor | None:
+        """Return the neighbor entry of the Client with this DUID."""
+        return self._clients.get(duid)
+
+    def grant(self, duid: bytes, prefix: Prefix, iaid: int, expires: float, now: float) -> Neighbor:
+        """Note that the Client holds ``prefix`` until ``expires``; return its neighbor entry."""
+        holder = self._neighbors.holder(prefix)
+        neighbor = self._clients.get(duid)
+        if holder is not None and holder is not neighbor:
+            # The table gave the prefix to another Client.
+            self._end(holder, prefix)
+        if neighbor is None:
+            neighbor = Neighbor(STATIC, prefix.aero_address, client_id=duid, since=now)
+            self._clients[duid] = neighbor
+            self._neighbors.add(neighbor)
+        if prefix not in neighbor.prefixes:
+            self._outbox.actions.append(AddRoute(prefix))
+            self._forwarding.routes[prefix] = neighbor
+        self._neighbors.grant(neighbor, prefix, iaid, expires)
+        self._outbox.save()
+        return neighbor
+
+    def withdraw(self, duid: bytes, prefix: Prefix) -> None:
+        """Note that the Client no longer holds ``prefix``."""
+        neighbor = self._clients.get(duid)
+        if neighbor is not None and prefix in neighbor.prefixes:
+            self._end(neighbor, prefix)
+
+    def release(self, duid: bytes, iaids: set[int] | None, now: float) -> None:
+        """End the prefixes of these IAIDs (None = all) after the grace for what is under way."""
+        neighbor = self._clients.get(duid)
+        if neighbor is None:
+            return
+        end = now + self._release_grace
+        for prefix, delegation in list(neighbor.prefixes.items()):
+            if (iaids is None or delegation.iaid in iaids) and end < delegation.expires:
+                self._neighbors.grant(neighbor, prefix, delegation.iaid, end)
+        self._outbox.save()
+
+    def set_link(self, neighbor: Neighbor, link: Link) -> None:
+        """Note where the Client was heard on a link; Preference 0 only disables it (O-42)."""
+        known = neighbor.links.get(link.link_id)
+        if link.preference == 0:
+            if known is None:
+                return
+            link = Link(link.link_id, 0, known.address, known.local)
+        self._neighbors.set_link(neighbor, link)
+        neighbor.choose_path(self._underlays)
+        self._outbox.save()
+
+    def disables_last_link(self, duid: bytes, link_id: int) -> bool:
+        """Whether a Preference 0 for ``link_id`` would leave the Client without link."""
+        neighbor = self._clients.get(duid)
+        return neighbor is not None and all(link.link_id == link_id for link in neighbor.enabled_links)
+
+    def due(self) -> float | None:
+        return self._neighbors.next_expiry()
+
+    def handle_timer(self, now: float) -> None:
+        """End what has expired."""
+        for neighbor, prefix in self._neighbors.expired(now):
+            self._end(neighbor, prefix)
+
+    def _end(self, neighbor: Neighbor, prefix: Prefix) -> None:
+        self._neighbors.revoke(neighbor, prefix)
+        self._forwarding.routes.pop(prefix)
+        self._outbox.actions.append(RemoveRoute(prefix))
+        if not neighbor.prefixes:
+            self._neighbors.remove(neighbor)
+            del self._clients[neighbor.client_id]
+        elif neighbor.link_local == prefix.aero_address:
+            neighbor.link_local = next(iter(neighbor.prefixes)).aero_address
+        self._outbox.save()
+
+    # Over a restart, and for the operator
+
+    def saved_state(self, now: float) -> list[dict[str, Any]]:
+        """Return all Clients; times are seconds from ``now``."""
+        return [
+            {
+                "client_id": duid.hex(),
+                "prefixes": [
+                    {"prefix": str(prefix), "iaid": d.iaid, "valid_in": d.expires - now}
+                    for prefix, d in neighbor.prefixes.items()
+                ],
+                "links": [
+                    {
+                        "link_id": link.link_id,
+                        "preference": link.preference,
+                        "address": link.address.text,
+                        "port": link.address.port,
+                        "local": address_text(link.local),
+                    }
+                    for link in neighbor.links.values()
+                ],
+            }
+            for duid, neighbor in self._clients.items()
+        ]
+
+    def restore(self, saved: list[dict[str, Any]], then: float, now: float) -> None:
+        """Take up the Clients that :meth:`saved_state` gave at the time ``then``."""
+        for entry in saved:
+            for lease in entry["prefixes"]:
+                expires = then + lease["valid_in"]
+                if expires <= now:
+                    continue
+                prefix = Prefix.parse(lease["prefix"])
+                duid = bytes.fromhex(entry["client_id"])
+                neighbor = self.grant(duid, prefix, lease["iaid"], expires, now)
+                for link in entry["links"]:
+                    address = LinkLayerAddress.parse(link["address"], link["port"])
+                    local = parse_address(link["local"])
+                    self._neighbors.set_link(
+                        neighbor, Link(link["link_id"], link["preference"], address, local)
+                    )
+
+    def describe(self, now: float) -> list[dict[str, Any]]:
+        """Return the leases as ``aeroctl leases`` shows them at a Server."""
+        return [
+            {
+                "client": address_text(neighbor.link_local),
+                "client_id": duid.hex(),
+                "prefixes": [str(prefix) for prefix in neighbor.prefixes],
+                "link": neighbor.path.remote.text if neighbor.path else None,
+                "valid_in": neighbor.expires - now,
+            }
+            for duid, neighbor in self._clients.items()
+        ]

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a DHCPv6 Reply on its way to the Client means for the Server's neighbor entries.
+
+A grant is told by status and lifetimes, never by the presence of an option (D6): the DHCPv6
+server returns the relay's options with refusals, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from aerod.address import Prefix
+from aerod.procedures.bindings import Bindings
+from aerod.procedures.interface_id import Request
+from aerod.state.neighbors import Link
+from aerod.wire.dhcpv6 import RELEASE, Message
+from aerod.wire.dhcpv6_options import IAPD, STATUS_SUCCESS, ClientId, HasOptions, IAPrefix, StatusCode
+
+
+def apply_reply(
+    bindings: Bindings, message: Message, request: Request, asps: tuple[Prefix, ...], now: float
+) -> None:
+    """Change the entry of the Client that ``message`` answers; ``request`` says how it was reached."""
+    client = message.find(ClientId)
+    if client is None or not _succeeded(message):
+        return
+    if request.type == RELEASE:
+        _apply_release(bindings, client.value, message, now)
+        return
+    for association in message.find_all(IAPD):
+        _apply_association(bindings, client.value, association, asps, now)
+    neighbor = bindings.client(client.value)
+    if neighbor is not None and _grants_any(message):
+        bindings.set_link(neighbor, Link(request.link_id, request.preference, request.client, request.local))
+
+
+def _apply_release(bindings: Bindings, duid: bytes, message: Message, now: float) -> None:
+    """End what was released: the IA_PDs answered with success, all if the server names none."""
+    associations = message.find_all(IAPD)
+    released = {association.iaid for association in associations if _succeeded(association)}
+    bindings.release(duid, released if associations else None, now)
+
+
+def _apply_association(
+    bindings: Bindings, duid: bytes, association: IAPD, asps: tuple[Prefix, ...], now: float
+) -> None:
+    for prefix in _usable(association):
+        acp = prefix.acp
+        if prefix.valid == 0:
+            bindings.withdraw(duid, acp)
+        elif _succeeded(association) and any(asp.covers(acp) for asp in asps):
+            bindings.grant(duid, acp, association.iaid, now + prefix.valid, now)
+
+
+def _usable(association: IAPD) -> Iterator[IAPrefix]:
+    for prefix in association.find_all(IAPrefix):
+        if prefix.acp is not None and prefix.has_valid_lifetimes:
+            yield prefix
+
+
+def _grants_any(message: Message) -> bool:
+    return any(prefix.valid for association in message.find_all(IAPD) for prefix in _usable(association))
+
+
+def _succeeded(holder: HasOptions) -> bool:
+    return all(status.status == STATUS_SUCCESS for status in holder.find_all(StatusCode))

@@ -48,6 +48,7 @@ MESSAGES = [
     ),
     (NeighborSolicitation(CLIENT), f"87 00 00000000 {CLIENT.hex()}"),
     (NeighborAdvertisement(CLIENT, True, True, False), f"88 00 c0 000000 {CLIENT.hex()}"),
+    (NeighborAdvertisement(CLIENT, solicited=True), f"88 00 40 000000 {CLIENT.hex()}"),
     (NeighborAdvertisement(CLIENT, override=True), f"88 00 20 000000 {CLIENT.hex()}"),
     (
         Redirect(CLIENT, CLIENT4, 56, (TLLAO,)),

@@ -12,6 +12,7 @@ IPV6_HEADERS = 40 + 8
 REPLY_TIMEOUT = 2
 
 _COUNTS = re.compile(r"^(\d+) packets transmitted, (\d+) received", re.MULTILINE)
+_REFUSALS = re.compile(r"^(?:From|ping:) .*", re.MULTILINE)
 _TIMES = re.compile(r"^rtt min/avg/max/mdev = ([\d.]+)/([\d.]+)/([\d.]+)/", re.MULTILINE)
 
 
@@ -29,7 +30,7 @@ def ping_command(target):
     """The argument list that sends ``target['count']`` IP packets of ``target['size']`` bytes."""
     family = family_of(target)
     command = [
-        "ping", "-4" if family == "ipv4" else "-6", "-n", "-q",
+        "ping", "-4" if family == "ipv4" else "-6", "-n",
         "-c", str(target["count"]),
         "-i", str(target["interval"]),
         "-W", str(REPLY_TIMEOUT),
@@ -42,10 +43,22 @@ def ping_command(target):
     return [*command, target["to"]]
 
 
-def parse_ping(output):
-    """Packets sent and received, and the round trip times in milliseconds (``None`` without a reply)."""
+def parse_ping(output, errors=""):
+    """What ping wrote to its two outputs, as data.
+
+    Packets sent and received, round trip times in milliseconds (``None`` without a reply), and the
+    last thing it complained of, be it a router's refusal or the kernel's.
+    """
     counts = _COUNTS.search(output)
     times = _TIMES.search(output)
     sent, received = (int(text) for text in counts.groups()) if counts else (0, 0)
     low, average, high = (float(text) for text in times.groups()) if times else (None, None, None)
-    return {"sent": sent, "received": received, "rtt_min": low, "rtt_avg": average, "rtt_max": high}
+    refusals = errors.strip().splitlines() or _REFUSALS.findall(output)
+    return {
+        "sent": sent,
+        "received": received,
+        "rtt_min": low,
+        "rtt_avg": average,
+        "rtt_max": high,
+        "error": refusals[-1] if refusals else "",
+    }

@@ -150,7 +150,7 @@ results:
       description: The longest round trip time in milliseconds.
       type: float
     error:
-      description: What ping(8) complained of, empty when it did not.
+      description: The last thing ping(8) complained of, empty when it did not.
       type: str
 """
 
@@ -194,8 +194,7 @@ def attempt(target, ping):
         text=True,
         check=False,
     )
-    answer = parse_ping(run.stdout)
-    answer["error"] = run.stderr.strip()
+    answer = parse_ping(run.stdout, run.stderr)
     if target["expect"] == "reachable":
         answer["ok"] = answer["sent"] == target["count"] == answer["received"]
     else:

@@ -37,7 +37,9 @@ class PlaybookRun:
         return {host: numbers["changed"] for host, numbers in self.recap.items() if numbers["changed"]}
 
 
-def run_playbook(name: str, *arguments: str, inventory: str = "inventories/lab", ok: bool = True) -> PlaybookRun:
+def run_playbook(
+    name: str, *arguments: str, inventory: str = "inventories/lab", ok: bool = True
+) -> PlaybookRun:
     """Run ``playbooks/<name>.yml``; with ``ok`` a failure of the play fails the test with its output."""
     command = [VENV / "ansible-playbook", "-i", inventory, f"playbooks/{name}.yml", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -53,7 +55,7 @@ def run_playbook(name: str, *arguments: str, inventory: str = "inventories/lab",
 
 def on_node(node: str, command: str, check: bool = True) -> str:
     """Run a shell command on a lab node through the lab's own connection and return what it printed."""
-    pid = Path(f"/run/aero-lab/{node}.pid").read_text().strip()
+    pid = Path(f"/run/aero-lab/{node}/pid").read_text().strip()
     done = subprocess.run(
         ["nsenter", "--all", "--target", pid, "--", "/bin/sh", "-c", command],
         capture_output=True,

@@ -32,7 +32,6 @@ def up(changes: Changes) -> None:
 
 def down(changes: Changes) -> None:
     """Leave no container, process, namespace, mount or file behind."""
-    podman.prepare(changes)
     nodes.remove_all(changes)
     routers.stop(changes)
     podman.release(changes)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import node_files
 from plan import Plan
-from podman import CGROUP, containers, has_cgroup2, in_view, podman
+from podman import CGROUP, containers, in_view, podman, prepare
 from system import PREFIX, Changes, digest, in_netns, netns_path, read_pid, run
 
 BOOT_TIMEOUT = 60  # seconds
@@ -44,7 +44,7 @@ def _is_sound(name: str) -> bool:
 
 def _run_command(plan: Plan, name: str) -> list[str]:
     directory = node_files.node_directory(name)
-    mounts = {str(directory / "etc"): "/etc/lab", **plan.mounts}
+    mounts = {directory / "etc": "/etc/lab", plan.repository: "/srv/aero-repo"}
     command = ["run", "--detach", f"--name={PREFIX}{name}", f"--hostname={name}", plan.image, "/sbin/init"]
     command[2:2] = ["--systemd=always", "--privileged", "--pids-limit=0", "--log-driver=none"]
     command[2:2] = ["--ulimit=nofile=8192:8192", "--ulimit=nproc=8192:8192"]
@@ -58,13 +58,17 @@ def _recipe(plan: Plan, name: str) -> str:
     return digest(*_run_command(plan, name))
 
 
+def _inside(name: str, *command: str, check: bool = True) -> str:
+    """Run a command in a node."""
+    return run("nsenter", "--all", f"--target={read_pid(_pid_file(name))}", "--", *command, check=check)
+
+
 def _wait_for_boot(name: str) -> None:
     deadline = time.monotonic() + BOOT_TIMEOUT
     state = "offline"
     while time.monotonic() < deadline:
         if _is_up(name):
-            enter = ("nsenter", "--all", f"--target={read_pid(_pid_file(name))}", "--")
-            state = run(*enter, "systemctl", "is-system-running", check=False).strip()
+            state = _inside(name, "systemctl", "is-system-running", check=False).strip()
             if state in ("running", "degraded"):
                 return
         time.sleep(0.2)
@@ -88,6 +92,7 @@ def _remove(name: str) -> None:
 def _create(plan: Plan, name: str) -> None:
     command = _run_command(plan, name)
     command.insert(2, f"--label=aero-lab={_recipe(plan, name)}")
+    (node_files.node_directory(name) / "packages.list").unlink(missing_ok=True)
     podman(*command)
     _wait_for_boot(name)
 
@@ -123,6 +128,21 @@ def _ensure(plan: Plan, name: str, container: dict | None, outdated: bool, chang
         changes.make(f"start {name} again", lambda: _start(plan, name))
     else:
         changes.make(f"make {name} anew, it has crashed", lambda: _recreate(plan, name))
+    _refresh_packages(plan, name, changes)
+
+
+def _refresh_packages(plan: Plan, name: str, changes: Changes) -> None:
+    """Let apt in the node know what the repository has; packages.list is what it was told last."""
+    known = node_files.node_directory(name) / "packages.list"
+    offered = Path(plan.repository, "Packages").read_text()
+    if known.exists() and known.read_text() == offered:
+        return
+
+    def refresh() -> None:
+        _inside(name, "apt-get", "-qq", "update")
+        known.write_text(offered)
+
+    changes.make(f"update the package list of {name}", refresh)
 
 
 def ensure(plan: Plan, touched: set[str], changes: Changes) -> None:
@@ -148,16 +168,26 @@ def ensure(plan: Plan, touched: set[str], changes: Changes) -> None:
         done.result()
 
 
-def _remove_empty_cgroups() -> None:
+def _remove_cgroups(container_id: str) -> None:
     """A crashed container leaves its cgroups behind."""
-    find = ("find", str(CGROUP), "-depth", "-type", "d", "-name", "libpod*", "-empty")
+    find = ("find", str(CGROUP), "-depth", "-type", "d", "-path", f"*/libpod-{container_id}*")
     for path in run(*in_view(*find), check=False).split():
         run(*in_view("rmdir", path), check=False)
 
 
 def remove_all(changes: Changes) -> None:
     """Remove every container of the lab."""
-    for name in containers(PREFIX):
-        changes.make(f"remove {name}", lambda name=name: _remove(name.removeprefix(PREFIX)))
-    if not changes.check and not has_cgroup2():
-        _remove_empty_cgroups()
+    listed = containers(PREFIX)
+    if not listed:
+        return
+    prepare(changes)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        work = [
+            pool.submit(changes.make, f"remove {name}", lambda name=name: _remove(name.removeprefix(PREFIX)))
+            for name in listed
+        ]
+    for done in work:
+        done.result()
+    if not changes.check:
+        for container in listed.values():
+            _remove_cgroups(container["Id"])

@@ -12,7 +12,7 @@ NAME_LIMIT = 15
 
 @dataclass(frozen=True)
 class Link:
-    """One interface: ``addresses`` with prefix length, ``dhcp`` the metric of a DHCP client's default route."""
+    """One interface; ``addresses`` have a prefix length, ``dhcp`` is the metric of the default route."""
 
     owner: str
     name: str
@@ -53,7 +53,7 @@ class Plan:
     resolver: str
     domain: str
     image: str
-    mounts: dict[str, str]
+    repository: str
     authorized_keys: str
 
     @property
@@ -118,6 +118,6 @@ def parse(data: dict) -> Plan:
         resolver=data["resolver"],
         domain=data["domain"],
         image=data["image"],
-        mounts=data["mounts"],
+        repository=data["repository"],
         authorized_keys=data["authorized_keys"],
     )

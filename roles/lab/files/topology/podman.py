@@ -25,7 +25,7 @@ def has_cgroup2() -> bool:
 
 def _pinned() -> bool:
     """A namespace that is pinned to a file is a mount on it."""
-    return _PIN.is_mount() or str(_PIN) in Path("/proc/self/mountinfo").read_text()
+    return str(_PIN) in Path("/proc/self/mountinfo").read_text()
 
 
 def _pin() -> None:

@@ -72,8 +72,10 @@ def _dnsmasq_configuration(router: Router) -> str:
 
 def _applied(name: str) -> str:
     """The mark that :func:`_apply` leaves in the namespace once everything is in place."""
-    links = ip_json("-netns", netns_path(name).name, "link", "show", "dev", "lo") if netns_path(name).exists() else []
-    return links[0].get("ifalias", "") if links else ""
+    namespace = netns_path(name)
+    if not namespace.exists():
+        return ""
+    return ip_json("-netns", namespace.name, "link", "show", "dev", "lo")[0].get("ifalias", "")
 
 
 def _apply(router: Router, mark: str) -> None:

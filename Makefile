@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Works as root, and as a user with sudo without a password.
+
+VENV := .venv
+ANSIBLE := $(VENV)/bin/ansible-playbook
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: lab
+lab: lab-up ## Build a real AERO link on this machine and prove it
+	$(ANSIBLE) playbooks/site.yml
+	$(ANSIBLE) playbooks/verify.yml
+	@cat roles/lab/files/what_next.txt
+
+.PHONY: lab-up
+lab-up: venv root ## Start the lab's nodes and network, with nothing on them yet
+	$(ANSIBLE) playbooks/lab_up.yml
+
+.PHONY: lab-down
+lab-down: venv root ## Take the lab down; caches stay in .lab/cache
+	$(ANSIBLE) playbooks/lab_down.yml
+
+.PHONY: venv
+venv: $(VENV)/runtime.done ## Install Ansible into .venv
+
+.PHONY: venv-dev
+venv-dev: $(VENV)/development.done ## Install linters and test tools into .venv too
+
+.PHONY: root
+root:
+	@$(SUDO) true || { echo "The lab needs root, or sudo without a password." >&2; exit 1; }
+
+$(VENV)/bin/pip:
+	@/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || \
+	    { $(SUDO) apt-get update && $(SUDO) apt-get install --yes --no-install-recommends python3-venv; }
+	/usr/bin/python3 -m venv $(VENV)
+
+$(VENV)/runtime.done: requirements.txt | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+$(VENV)/development.done: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	@touch $@

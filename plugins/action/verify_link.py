@@ -35,8 +35,9 @@ class ActionModule(ActionBase):
         link = arguments["link"]
         seen = {host: task_vars["hostvars"][host] for host in task_vars["ansible_play_hosts_all"]}
         nodes = _facts(link, seen)
-        outside = [host for host in seen if seen[host].get("aero_verify_no_routes_inside") and nodes.get(host)]
-        wanted = {host: seen[host].get("aero_verify_probes") or [] for host in seen if nodes.get(host)}
+        answered = [host for host in seen if nodes.get(host)]
+        outside = [host for host in answered if seen[host].get("aero_verify_no_routes_inside")]
+        wanted = {host: seen[host].get("aero_verify_probes") or [] for host in answered}
         try:
             probes, missing = plan(link, nodes, wanted)
         except ProbeError as error:
@@ -87,6 +88,7 @@ def _final(link, nodes, sent, wrong):
         "again": False,
     }
     if wrong:
-        return {**result, "failed": True, "msg": "\n".join(["The link is not as it should be."] + [str(f) for f in wrong])}
+        lines = ["The link is not as it should be:", *(str(finding) for finding in wrong)]
+        return {**result, "failed": True, "msg": "\n".join(lines)}
     Display().display("\n".join(["", *lines, ""]))
     return {**result, "msg": "The link is as the inventory says."}

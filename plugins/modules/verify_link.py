@@ -10,14 +10,15 @@ module: verify_link
 short_description: Hold the nodes of an AERO link against each other and against the inventory
 version_added: 0.1.0
 description:
-  - Judges the facts that M(aero.link.node_info) gathered, and at last the packets that M(aero.link.probe) sent.
-    No host is contacted.
-  - Of every Client, the leases, prefixes, neighbor entries, kernel routes and BGP routes on all nodes must agree. The ACP
-    table must be the same on all Servers, permanent neighbors complete, BGP sessions established, names published, units
-    active, and the firewall table loaded.
+  - Judges the facts that M(aero.link.node_info) gathered, and at last the packets that M(aero.link.probe)
+    sent. No host is contacted.
+  - Of every Client, the leases, prefixes, neighbor entries, kernel routes and BGP routes on all nodes must
+    agree. The ACP table must be the same on all Servers, permanent neighbors complete, BGP sessions
+    established, names published, units active, and the firewall table loaded.
   - Only hosts of the play are judged. Under C(--limit) the report names those that were not looked at.
-  - It reads, of each host of the play, the registered results C(_aero_info) (of M(aero.link.node_info)) and C(_aero_sent)
-    (of M(aero.link.probe)), and the variables C(aero_verify_probes) and C(aero_verify_no_routes_inside).
+  - It reads, of each host of the play, the registered results C(_aero_info) (of M(aero.link.node_info)) and
+    C(_aero_sent) (of M(aero.link.probe)), and the variables C(aero_verify_probes) and
+    C(aero_verify_no_routes_inside).
 author:
   - The aero.link developers (@aero-link)
 extends_documentation_fragment:
@@ -33,7 +34,8 @@ options:
   deadline:
     description:
       - Until when it is worth looking again, in seconds since the epoch.
-      - While something is wrong and this time has not come, RV(again) is true, after a pause of two seconds.
+      - While something is wrong and this time has not come, RV(again) is true, after a pause of two
+        seconds.
     type: float
     default: 0
   final:

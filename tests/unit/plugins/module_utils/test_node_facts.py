@@ -204,7 +204,7 @@ def test_kea_answers_and_refuses(tmp_path):
         assert kea.ask_kea(path, "status-get") == ({"reload": 5}, "ok")
         with pytest.raises(kea.KeaError, match="unknown"):
             kea.ask_kea(path, "nonsense")
-    assert kea.statistic({"subnet[1].assigned-pds": [[4, "2026"], [3, "2025"]]}, "subnet[1].assigned-pds") == 4
+    assert kea.statistic({"assigned-pds": [[4, "2026"], [3, "2025"]]}, "assigned-pds") == 4
 
 
 def test_aerod_answers_and_refuses(serve):
@@ -272,7 +272,8 @@ def test_answers_of_a_batch():
 def test_units():
     """A unit that is not installed is left out."""
     text = (
-        "Id=aerod.service\nLoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=2\nMainPID=77\n\n"
+        "Id=aerod.service\nLoadState=loaded\nActiveState=active\nSubState=running\nNRestarts=2\nMainPID=77\n"
+        "\n"
         "Id=bird.service\nLoadState=not-found\nActiveState=inactive\nSubState=dead\nNRestarts=0\nMainPID=0\n"
     )
     assert linux.parse_units(text) == {

@@ -56,7 +56,7 @@ BROKEN = {
         ["r1: permanent neighbor s1: expected 203.0.113.11, fd00:ae::11, found none"],
     ),
     "permanent neighbor left over": (
-        "n['r1']['neighbors']['permanent'].append({'link_local': 'fe80::d', 'links': [{'address': '192.0.2.1'}]})",
+        "n['r1']['neighbors']['permanent'] += [{'link_local': 'fe80::d', 'links': [{'address': '192.0.2.1'}]}]",
         ["r1: permanent neighbor fe80::d: expected none, found 192.0.2.1"],
     ),
     "permanent neighbor with a wrong address": (
@@ -209,7 +209,7 @@ def test_unpublished_names_are_not_missed():
 
 
 def test_each_role_is_asked_for_what_only_it_can_tell():
-    """A Relay looks up service prefixes and ACPs, a Client its own prefixes and the names, a stranger nothing."""
+    """A Relay looks up service prefixes and ACPs, a Client its own and the names, a stranger nothing."""
     link = data.link()
     every_acp = [acp for acps in data.ACPS.values() for acp in acps]
     assert questions(link, "r1")["lookup_prefixes"] == data.ASPS + every_acp

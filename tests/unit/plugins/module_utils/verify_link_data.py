@@ -11,6 +11,7 @@ ROUTERS = {
     "s1": ("server", 11, "fe80::b", 4200000011, ["203.0.113.11", "fd00:ae::11"]),
     "s2": ("server", 12, "fe80::c", 4200000012, ["203.0.113.12"]),
 }
+SERVER_ADDRESSES = ["203.0.113.11", "203.0.113.12"]
 SERVER_NAME = "linkupnetworks.example.net."
 CAPABILITY_NAME = "*.8.b.d.0.1.0.0.2.aero.linkupnetworks.net."
 
@@ -29,7 +30,7 @@ def link():
             {"name": CAPABILITY_NAME, "type": "PTR", "value": "example.net.", "zone": "linkupnetworks.net."}
         ],
         "server_names": [
-            {"name": SERVER_NAME, "type": "A", "values": ["203.0.113.11", "203.0.113.12"], "zone": "example.net."}
+            {"name": SERVER_NAME, "type": "A", "values": SERVER_ADDRESSES, "zone": "example.net."}
         ],
         "hosts": {"ns1": _host(name="ns1", role="name_server")},
     }
@@ -46,8 +47,8 @@ def link():
 
 
 def _host(**values):
-    empty = {"id": None, "link_local": None, "bgp_outside": [], "acps": [], "eun_interface": "", "firewall": True}
-    return {**empty, **values}
+    empty = {"id": None, "link_local": None, "bgp_outside": [], "acps": [], "eun_interface": ""}
+    return {**empty, "firewall": True, **values}
 
 
 def nodes():
@@ -70,7 +71,7 @@ def _node(role, addresses=(), units=()):
     return {
         "problems": [],
         "versions": {"aerod": "0.1.0", "bird": "2.0.12", "kea": None, "kernel": "6.1", "python": "3.11"},
-        "interface": {"name": "aero0", "present": True, "up": True, "mtu": 65479, "addresses": list(addresses)},
+        "interface": {"name": "aero0", "present": True, "up": True, "addresses": list(addresses)},
         "addresses": [],
         "aerod": {"running": True, "status": {"role": role, "id": None}},
         "neighbors": {"permanent": [], "counts": {}, "sample": [], "lookup": {}},
@@ -98,7 +99,7 @@ def _router(name):
     node["aerod"]["status"]["id"] = number
     peers = {peer: values for peer, values in ROUTERS.items() if values[0] != role}
     node["neighbors"]["permanent"] = [
-        {"kind": "permanent", "name": peer, "link_local": values[2], "links": [{"address": a} for a in values[4]]}
+        {"kind": "permanent", "link_local": values[2], "links": [{"address": a} for a in values[4]]}
         for peer, values in peers.items()
     ]
     node["bgp"] = {
@@ -136,7 +137,8 @@ def _fill_server(node):
         for acp in acps:
             entry = {"kind": "static", "link_local": "fe80::1", "prefixes": acps}
             node["neighbors"]["lookup"][acp] = {"prefix": acp, "neighbor": entry}
-            node["routes"]["lookup"][acp] = [{"type": "unicast", "via": "", "dev": "aero0", "protocol": "128"}]
+            route = {"type": "unicast", "via": "", "dev": "aero0", "protocol": "128"}
+            node["routes"]["lookup"][acp] = [route]
 
 
 def _client(name):
@@ -159,10 +161,10 @@ def _client(name):
     for acp in acps:
         node["routes"]["lookup"][acp] = [{"type": "unreachable", "dst": acp, "via": "", "dev": "lo"}]
     for family in ("ipv4", "ipv6"):
-        node["routes"]["policy_table"][family] = [{"type": "unicast", "dst": "default", "via": "", "dev": "aero0"}]
+        node["routes"]["policy_table"][family] = [{"dst": "default", "via": "", "dev": "aero0"}]
         node["routes"]["rules"][family] = [{"priority": 32000, "src": "all", "table": "8060"}]
     node["names"] = [
-        {"name": SERVER_NAME, "type": "A", "rcode": "NOERROR", "values": ["203.0.113.11", "203.0.113.12"]},
+        {"name": SERVER_NAME, "type": "A", "rcode": "NOERROR", "values": [*SERVER_ADDRESSES]},
         {"name": CAPABILITY_NAME, "type": "PTR", "rcode": "NOERROR", "values": ["example.net."]},
     ]
     return node

@@ -40,7 +40,8 @@ options:
     default: 0
   final:
     description:
-      - Judge the packets too. Print a report when all is right, fail with one line for each wrong fact when not.
+      - Judge the packets too. Print a report when all is right, fail with one line for each wrong fact when
+        not.
     type: bool
     default: false
 seealso:

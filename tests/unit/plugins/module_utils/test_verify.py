@@ -56,8 +56,8 @@ BROKEN = {
         ["r1: permanent neighbor s1: expected 203.0.113.11, fd00:ae::11, found none"],
     ),
     "permanent neighbor left over": (
-        "n['r1']['neighbors']['permanent'] += [{'link_local': 'fe80::d', 'links': [{'address': '192.0.2.1'}]}]",
-        ["r1: permanent neighbor fe80::d: expected none, found 192.0.2.1"],
+        "n['r1']['neighbors']['permanent'] += [{'link_local': 'fe80::d', 'links': [{'address': '::7'}]}]",
+        ["r1: permanent neighbor fe80::d: expected none, found ::7"],
     ),
     "permanent neighbor with a wrong address": (
         "n['s2']['neighbors']['permanent'][1]['links'][0]['address'] = '203.0.113.3'",

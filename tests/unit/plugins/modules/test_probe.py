@@ -11,7 +11,8 @@ import pytest
 from ansible_collections.aero.link.plugins.module_utils._ping import parse_ping, ping_command
 from ansible_collections.aero.link.plugins.modules import probe
 
-HERE, THERE = "aeroproof-here", "aeroproof-there"
+# Two test runs at the same time do not get in each other's way.
+HERE, THERE = f"aeroproof-{os.getpid()}-here", f"aeroproof-{os.getpid()}-there"
 
 
 def target(to, **values):
@@ -30,7 +31,6 @@ def ping(tmp_path_factory):
     if os.geteuid() != 0:
         pytest.skip("network namespaces want root")
     for name in (HERE, THERE):
-        subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
         run("ip", "netns", "add", name)
     run("ip", "link", "add", "eth0", "netns", HERE, "type", "veth", "peer", "name", "eth0", "netns", THERE)
     for number, name in enumerate((HERE, THERE), start=1):

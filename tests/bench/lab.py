@@ -94,7 +94,7 @@ def bench_site() -> None:
         timed(str(BIN / "ansible"), "-i", "inventories/lab", ",".join(tasks), "-m", "ansible.builtin.ping")
     baseline = time.monotonic() - start
     print(
-        f"unchanged site.yml        {wall:7.1f} s   {total} host-tasks, most on one node {max(tasks.values())}"
+        f"unchanged site.yml        {wall:7.1f} s   {total} host-tasks, at most {max(tasks.values())} a node"
     )
     print(f"as many pings             {baseline:7.1f} s   ratio {wall / baseline:.2f}")
 
@@ -114,7 +114,7 @@ def bench_rest() -> None:
         share = (cpu_seconds(pid) - before[node]) / REST
         memory = pss_kb(pid)
         print(
-            f"aerod at rest on {node:<8} {memory / 1024:7.1f} MB   ratio {memory / baseline:.1f}   {share:6.2%} of a core"
+            f"aerod at rest on {node:<8} {memory / 1024:7.1f} MB   ratio {memory / baseline:.1f} {share:8.2%} of a core"
         )
 
 

@@ -78,7 +78,7 @@ def aeroctl(node: str, command: str) -> object:
 
 
 def wait_for(condition: Callable[[], object], what: str, timeout: float = 30.0) -> object:
-    """Poll ``condition`` until it is true; the test fails with ``what`` and its last value after ``timeout`` s."""
+    """Poll ``condition`` until it is true, at most ``timeout`` seconds; else the test fails with ``what``."""
     deadline = time.monotonic() + timeout
     while True:
         value = condition()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the playbooks do to a live link: nothing without a reason, one host under --limit, repair after an accident."""
+"""What the playbooks do to a live link: nothing without a reason, one host under --limit, repairs."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ _INTERFACE_SETTINGS = {
 }
 
 
-class PrepareError(Exception):
+class PrepareError(OSError):
     """The host cannot be prepared; the text says what to do."""
 
 
@@ -51,6 +51,8 @@ def prepare(config: Config, user: str) -> None:
         )
         if config.node.role in _FORWARDING_ROLES:
             _forward([underlay.interface for underlay in config.underlays])
+    except PrepareError:
+        raise
     except OSError as error:
         raise PrepareError(f"preparing {config.node.interface}: {error}") from error
     finally:

@@ -18,7 +18,7 @@ from pathlib import Path
 from aerod.address import LinkLayerAddress, address_text
 from aerod.interface import Underlay
 from aerod.shell import dns
-from aerod.shell.loop import Loop, Timer
+from aerod.shell.loop import Loop
 
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _RESOLVED_CONF = Path("/run/systemd/resolve/resolv.conf")  # the real servers behind 127.0.0.53
@@ -60,9 +60,7 @@ def system_name_servers() -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]
 class _Lookup:
     name: str
     found: Found
-    port: int
-    underlays: tuple[Underlay, ...]
-    timer: Timer
+    underlays: Callable[[], tuple[Underlay, ...]]
     tries: int = 0
     sockets: dict[int, socket.socket] = field(default_factory=dict)
     asked: dict[tuple[int, int], int] = field(default_factory=dict)  # (fd, query identifier) -> type
@@ -73,20 +71,21 @@ class _Lookup:
 class Resolver:
     """Looks one name up at a time; an answer is kept as long as the DNS allows."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, port: int) -> None:
         self._loop = loop
+        self._port = port
         self._lookup: _Lookup | None = None
         self._kept: dict[str, tuple[float, list[LinkLayerAddress]]] = {}
         self._timer = loop.timer(self._timed_out)
 
-    def find(self, name: str, port: int, underlays: tuple[Underlay, ...], found: Found) -> None:
+    def find(self, name: str, underlays: Callable[[], tuple[Underlay, ...]], found: Found) -> None:
         """Call ``found`` with the addresses of ``name``, none if nobody knows it."""
         until, addresses = self._kept.get(name, (0.0, []))
         if self._loop.now() < until:
             found(addresses)
             return
         self._abandon()
-        self._lookup = _Lookup(name, found, port, underlays, self._timer)
+        self._lookup = _Lookup(name, found, underlays)
         self._ask()
 
     def _ask(self) -> None:
@@ -94,7 +93,7 @@ class Resolver:
         self._close_sockets(lookup)
         lookup.tries += 1
         for server in system_name_servers():
-            for source in _sources(server, lookup.underlays):
+            for source in _sources(server, lookup.underlays()):
                 self._ask_server(lookup, server, source)
         self._timer.set(self._loop.now() + _TIMEOUT)
 
@@ -151,7 +150,7 @@ class Resolver:
     def _finish(self) -> None:
         lookup = self._lookup
         self._abandon()
-        addresses = [LinkLayerAddress(address, lookup.port) for address in lookup.addresses]
+        addresses = [LinkLayerAddress(address, self._port) for address in lookup.addresses]
         if addresses:
             self._kept[lookup.name] = (self._loop.now() + max(_SHORTEST_TTL, lookup.ttl), addresses)
         lookup.found(addresses)

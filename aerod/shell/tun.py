@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import struct
@@ -14,6 +15,11 @@ _TUNSETIFF, _TUNGETIFF = 0x400454CA, 0x800454D2
 _TUNSETPERSIST, _TUNSETOWNER = 0x400454CB, 0x400454CC
 _IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
 _LARGEST_PACKET = 65535
+
+_HINTS = {
+    errno.EBUSY: "another process has it, is aerod running already?",
+    errno.EPERM: "it is missing or another user's: run aerod --prepare as root first",
+}
 
 
 class TunError(OSError):
@@ -30,7 +36,8 @@ def attach(name: str) -> int:
         fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
     except OSError as error:
         os.close(fd)
-        raise TunError(error.errno, f"cannot attach to TUN device {name}: {error.strerror}") from error
+        hint = _HINTS.get(error.errno or 0, error.strerror)
+        raise TunError(error.errno, f"cannot attach to TUN device {name}: {hint}") from error
     return fd
 
 
@@ -45,11 +52,11 @@ def make_persistent(name: str, owner: int) -> None:
 
 
 class Tun:
-    """An attached TUN device; ``failed_writes`` counts packets that the kernel refused."""
+    """An attached TUN device."""
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        self.failed_writes = 0
+        self._refused = 0
         os.set_blocking(fd, False)
 
     def fileno(self) -> int:
@@ -67,4 +74,8 @@ class Tun:
         try:
             os.write(self._fd, packet)
         except OSError:  # malformed for the kernel, interface down, or out of memory
-            self.failed_writes += 1
+            self._refused += 1
+
+    def counters(self) -> dict[str, int]:
+        """How many packets the kernel refused."""
+        return {"tun_write_refused": self._refused}

@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``aeroctl``: ask the running aerod, and show its answers as tables or JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+RUN_DIR = "/run/aero"
+_TIMEOUT = 30.0  # seconds
+
+
+class ControlError(Exception):
+    """aerod cannot be asked, or refused; the text says what to do."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run ``aeroctl``; returns 0, or 1 when there is no answer."""
+    options = _parser().parse_args(arguments)
+    request = {key: value for key, value in vars(options).items() if key in _ARGUMENTS and value is not None}
+    try:
+        with connect(Path(options.socket)) as connection:
+            _run(connection, request, options.json)
+    except ControlError as error:
+        print(f"aeroctl: {error}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 1
+    return 0
+
+
+_ARGUMENTS = ("command", "address", "kind", "limit")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="aeroctl", description="Ask the aerod of this node.")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="JSON instead of tables")
+    common.add_argument("--socket", default=f"{RUN_DIR}/aerod.sock", help=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=text, description=text, parents=[common])
+
+    add("status", "what this node is and how it does")
+    neighbors = add("neighbors", "the neighbor cache")
+    neighbors.add_argument("--kind", choices=("permanent", "static", "dynamic"), help="only these")
+    neighbors.add_argument("--limit", type=int, default=1000, help="at most so many (default %(default)s)")
+    add("leases", "the prefixes a Client holds, or a Server's Clients do")
+    add("counters", "packets, drops with their reasons, errors")
+    add("lookup", "where packets for an address go").add_argument("address", help="an IPv4 or IPv6 address")
+    add("watch", "the leases now and at each change")
+    add("release", "give a Client's leases back")
+    return parser
+
+
+def connect(path: Path) -> socket.socket:
+    """Connect to the control socket at ``path``; ControlError says why not."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(_TIMEOUT)
+    try:
+        connection.connect(str(path))
+    except PermissionError:
+        raise ControlError(f"no permission for {path}: be root or in the group aero") from None
+    except OSError as error:
+        hint = "is it running? See: systemctl status aerod"
+        raise ControlError(f"aerod does not answer at {path} ({error.strerror}); {hint}") from None
+    return connection
+
+
+def _run(connection: socket.socket, request: dict[str, Any], as_json: bool) -> None:
+    connection.sendall(json.dumps(request).encode() + b"\n")
+    if request["command"] == "watch":
+        connection.settimeout(None)
+    with connection.makefile("r", encoding="utf-8") as lines:
+        for line in lines:
+            answer = json.loads(line)
+            if request["command"] == "watch":
+                print(line.rstrip() if as_json else _event(answer), flush=True)
+                continue
+            if not answer["ok"]:
+                raise ControlError(answer["error"])
+            result = answer["result"]
+            print(json.dumps(result, indent=2) if as_json else _SHOW[request["command"]](result))
+            return
+    raise ControlError("aerod hung up; see: journalctl -u aerod")
+
+
+# Showing answers
+
+
+def _table(headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
+    """Columns as wide as their widest cell."""
+    cells = [headings, *(tuple("-" if cell in (None, "") else str(cell) for cell in row) for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
+
+
+def _seconds(value: float | None) -> str:
+    return "never" if value is None else f"{max(0, value):.0f} s"
+
+
+def _ago(epoch: float) -> str:
+    return f"{max(0, time.time() - epoch):.0f} s"
+
+
+def _endpoint(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _status(status: dict[str, Any]) -> str:
+    interface = status["interface"]
+    counts = status["neighbors"]
+    lines = [
+        ("node", f"{status['name']}, {status['role']}, aerod {status['version']}, engine {status['engine']}"),
+        ("AERO addresses", ", ".join(status["link_local"]) or "none yet"),
+        ("interface", f"{interface['name']}, {'up' if interface['up'] else 'DOWN'}"),
+        ("running for", _ago(status["started"])),
+        ("neighbors", ", ".join(f"{count} {kind}" for kind, count in counts.items())),
+        ("ACPs", status["routes"]),
+    ]
+    if status["relay"]:
+        relay = status["relay"]
+        lines.append(("default Relay", f"fe80::{relay['id']:x} {relay.get('name') or ''}"))
+    if status["primary"]:
+        lines.append(("primary Server", status["primary"]))
+    for underlay in status["underlays"]:
+        place = f"underlay {underlay['link_id']}"
+        lines.append((place, f"{underlay['interface']}: {', '.join(underlay['addresses'])}"))
+    if not status["underlays"]:
+        lines.append(("underlays", "none is usable: interface down or without its address"))
+    width = max(len(name) for name, _value in lines)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+
+def _neighbors(neighbors: list[dict[str, Any]]) -> str:
+    return _table(
+        ("KIND", "ADDRESS", "NAME", "PREFIXES", "LINK-LAYER ADDRESSES", "EXPIRES IN"),
+        (
+            (
+                neighbor["kind"],
+                neighbor["link_local"],
+                neighbor["name"],
+                " ".join(neighbor["prefixes"]),
+                " ".join(_endpoint(link["address"], link["port"]) for link in neighbor["links"]),
+                _seconds(neighbor["expires_in"]),
+            )
+            for neighbor in neighbors
+        ),
+    )
+
+
+def _leases(leases: list[dict[str, Any]]) -> str:
+    if leases and "client" in leases[0]:
+        return _table(
+            ("CLIENT", "PREFIXES", "VALID FOR"),
+            ((lease["client"], " ".join(lease["prefixes"]), _seconds(lease["valid_in"])) for lease in leases),
+        )
+    return _table(
+        ("SERVER", "AT", "STATE", "PREFIX", "PREFERRED FOR", "VALID FOR", "RENEW IN", "SEEN AS"),
+        (
+            (
+                lease["server"],
+                _endpoint(lease["server_address"], lease["server_port"]),
+                lease["state"],
+                prefix and prefix["prefix"],
+                prefix and _seconds(prefix["preferred_in"]),
+                prefix and _seconds(prefix["valid_in"]),
+                None if lease["renew_in"] is None else _seconds(lease["renew_in"]),
+                lease["seen_as"] and _endpoint(lease["seen_as"]["address"], lease["seen_as"]["port"]),
+            )
+            for lease in leases
+            for prefix in lease["prefixes"] or [None]
+        ),
+    )
+
+
+def _counters(counters: dict[str, int]) -> str:
+    return _table(("COUNTER", "VALUE"), counters.items())
+
+
+def _lookup(found: dict[str, Any]) -> str:
+    neighbor = found["neighbor"]
+    line = f"{found['address']}: {found['target']}, by {found['prefix'] or 'no prefix'}"
+    return f"{line}\n{_neighbors([neighbor])}" if neighbor else line
+
+
+def _event(event: dict[str, Any]) -> str:
+    now = time.time()
+    prefixes = (f"{p['prefix']} for {_seconds(p['valid_until'] - now)}" for p in event.get("prefixes", []))
+    return f"{time.strftime('%H:%M:%S')}  {', '.join(prefixes) or 'no prefix'}"
+
+
+def _release(result: dict[str, Any]) -> str:
+    return f"released at {result['servers']} Servers"
+
+
+_SHOW: dict[str, Callable[[Any], str]] = {
+    "status": _status,
+    "neighbors": _neighbors,
+    "leases": _leases,
+    "counters": _counters,
+    "lookup": _lookup,
+    "release": _release,
+}

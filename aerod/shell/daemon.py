@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The daemon: one node, fed by the underlay, the TUN, the kernel, the DNS and the clock."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import SystemRandom
+from typing import Any
+
+from aerod.address import LinkLayerAddress, Prefix
+from aerod.config import Config
+from aerod.interface import (
+    Action,
+    AddRoute,
+    Datagram,
+    FindServers,
+    KernelRoute,
+    LeasesChanged,
+    Notice,
+    RemoveRoute,
+    SaveState,
+    Underlay,
+)
+from aerod.nodes.node import make_node
+from aerod.shell import systemd, tun
+from aerod.shell.client_kernel import ClientKernel
+from aerod.shell.control import Control
+from aerod.shell.kernel import Kernel
+from aerod.shell.loop import Loop
+from aerod.shell.operator import Operator
+from aerod.shell.relay_kernel import RelayKernel
+from aerod.shell.resolver import Resolver
+from aerod.shell.rtnl import Rtnl
+from aerod.shell.rtnl_messages import Route
+from aerod.shell.saved_state import SavedState
+from aerod.shell.server_kernel import ServerKernel
+from aerod.shell.underlay_sockets import BATCH, UnderlaySockets
+from aerod.shell.underlays import usable_underlays
+
+log = logging.getLogger("aerod")
+
+_SAVE_DELAY = 0.2  # seconds; what changes meanwhile is saved together
+_SAVE_SHARE = 20  # saving takes at most one part in this of the time
+_BIND_RETRY = 2.0  # seconds
+
+
+class Daemon:
+    """Runs the node that ``config`` describes; also the listener of its :class:`Kernel`."""
+
+    def __init__(self, config: Config, state_dir: Path, run_dir: Path) -> None:
+        self._config = config
+        self._loop = Loop()
+        self._counters: Counter[str] = Counter()
+        self._kernel = Kernel(Rtnl())
+        self._role_kernel = self._make_role_kernel()
+        self.tables, self.rules = self._role_kernel.tables, self._role_kernel.rules
+        self._sockets = UnderlaySockets(
+            self._loop, config.link.port, self._datagrams_received, self._counters
+        )
+        self._resolver = Resolver(self._loop, config.link.port)
+        self._saved_state = SavedState(state_dir / "state.json", _identity(config))
+        self._underlays: tuple[Underlay, ...] | None = None
+        self._bind_failures: list[str] = []
+        self._node_timer = self._loop.timer(self._node_due)
+        self._save_timer = self._loop.timer(self._save)
+        self._bind_timer = self._loop.timer(self._refresh_underlays)
+        self._watchdog_timer = self._loop.timer(self._watchdog)
+        self._actions: dict[type, Callable[[Any], None]] = {
+            AddRoute: self._change_kernel,
+            RemoveRoute: self._change_kernel,
+            LeasesChanged: self._leases_changed,
+            FindServers: self._find_servers,
+            SaveState: lambda _action: self._save_soon(),
+            Notice: _log_notice,
+        }
+        self._run_dir = run_dir
+
+    def _make_role_kernel(self) -> RelayKernel | ServerKernel | ClientKernel:
+        interface = self._config.node.interface
+        if self._config.client is None:
+            kind = RelayKernel if self._config.node.role == "relay" else ServerKernel
+            return kind(self._kernel, interface)
+        underlays = tuple(underlay.interface for underlay in self._config.underlays)
+        return ClientKernel(self._kernel, interface, underlays, self._config.client.eun_interface is not None)
+
+    def run(self) -> None:
+        """Run until a signal; OSError when something essential is missing."""
+        self._kernel.follow(self._loop, self)
+        self._tun = self._open_tun()
+        saved, warning = self._saved_state.load()
+        if warning:
+            log.warning("%s", warning)
+        self._node = make_node(self._config, self._loop.now(), saved, SystemRandom())
+        self._operator = Operator(
+            self._config, self._node, self._kernel, lambda: self._counters + Counter(self._tun.counters())
+        )
+        commands = self._operator.commands(self._carry_out)
+        control = Control(self._loop, self._run_dir / "aerod.sock", commands, self._operator.event)
+        self._publish = control.publish
+        self._refresh_underlays()
+        self._learn(self._reconcile())
+        self._loop.add(self._tun.fileno(), self._packets_from_tun)
+        self._loop.handle_signals({signal.SIGTERM: self._loop.stop, signal.SIGINT: self._loop.stop})
+        self._watchdog()
+        systemd.notify("READY=1\nSTATUS=" + self._operator.summary())
+        log.info("started: %s", self._operator.summary())
+        self._loop.run()
+        systemd.notify("STOPPING=1")
+        self._save()
+        log.info("stopped")
+
+    def _open_tun(self) -> tun.Tun:
+        """Take the descriptor that systemd kept for us, or attach anew and let it keep that."""
+        name = self._config.node.interface
+        fd = systemd.stored_fds().get(name)
+        if fd is None:
+            fd = tun.attach(name)
+            systemd.notify(f"FDSTORE=1\nFDNAME={name}", (fd,))
+        return tun.Tun(fd)
+
+    # Feeding the node
+
+    def _feed(self, take: Callable[..., None], *arguments: Any) -> None:
+        """Give the node something; a mistake of ours must not stop all other packets."""
+        try:
+            take(*arguments, self._loop.now())
+        except Exception:
+            self._counters["internal_error"] += 1
+            log.exception("%s failed", take.__qualname__)
+
+    def _datagrams_received(self, datagrams: list[Datagram]) -> None:
+        for datagram in datagrams:
+            self._feed(self._node.datagram_received, datagram)
+        self._carry_out()
+
+    def _packets_from_tun(self, _events: int) -> None:
+        for packet in self._tun.read(BATCH):
+            self._feed(self._node.packet_from_tun, packet)
+        self._carry_out()
+
+    def _node_due(self) -> None:
+        self._feed(self._node.handle_timer)
+        self._carry_out()
+
+    def _servers_found(self, addresses: list[LinkLayerAddress]) -> None:
+        self._feed(self._node.servers_found, addresses)
+        self._carry_out()
+
+    def _learn(self, routes: list[KernelRoute]) -> None:
+        for route in routes:
+            self._feed(self._node.route_changed, route)
+        self._carry_out()
+
+    # What the kernel tells
+
+    def route_changed(self, added: bool, replaces: bool, route: Route) -> None:
+        """Pass on what the routing daemon did."""
+        try:
+            learned = self._role_kernel.route_changed(added, replaces, route)
+        except OSError as error:
+            self._kernel_refused(error)
+        else:
+            if learned:
+                self._learn(learned)
+
+    def changed(self) -> None:
+        """Follow changed links and addresses."""
+        try:
+            self._role_kernel.interfaces_changed()
+        except OSError as error:
+            self._kernel_refused(error)
+        self._refresh_underlays()
+
+    def overrun(self) -> None:
+        """Read everything again."""
+        self._counters["kernel_notifications_lost"] += 1
+        self._learn(self._reconcile())
+        self._refresh_underlays()
+
+    def _reconcile(self) -> list[KernelRoute]:
+        try:
+            return self._role_kernel.reconcile()
+        except OSError as error:
+            self._kernel_refused(error)
+            return []
+
+    def _kernel_refused(self, error: OSError) -> None:
+        self._counters["kernel_refused"] += 1
+        log.warning("the kernel refused a change: %s", error)
+
+    def _refresh_underlays(self) -> None:
+        underlays = usable_underlays(self._config.underlays, self._kernel, self._leased())
+        failures = self._sockets.open(underlays)
+        if failures:
+            self._bind_timer.set(self._loop.now() + _BIND_RETRY)
+        for failure in failures:
+            if failure not in self._bind_failures:
+                log.warning("cannot listen on %s", failure)
+        self._bind_failures = failures
+        if underlays != self._underlays:
+            self._underlays = underlays
+            self._feed(self._node.underlays_changed, underlays)
+            self._carry_out()
+
+    def _leased(self) -> tuple[Prefix, ...]:
+        return self._role_kernel.acps if isinstance(self._role_kernel, ClientKernel) else ()
+
+    # Carrying out what the node wants
+
+    def _carry_out(self) -> None:
+        output = self._node.take_output()
+        for datagram in output.datagrams:
+            self._sockets.send(datagram)
+        for packet in output.packets:
+            self._tun.write(packet)
+        for action in output.actions:
+            self._actions[type(action)](action)
+        self._node_timer.set(self._node.timer_due())
+
+    def _change_kernel(self, action: Action) -> None:
+        try:
+            self._role_kernel.perform(action)
+        except OSError as error:
+            self._kernel_refused(error)
+
+    def _leases_changed(self, action: LeasesChanged) -> None:
+        self._change_kernel(action)
+        self._operator.leases_changed(action.prefixes)
+        self._publish(self._operator.event())
+
+    def _find_servers(self, action: FindServers) -> None:
+        self._resolver.find(action.name, lambda: self._underlays or (), self._servers_found)
+
+    def _save_soon(self) -> None:
+        delay = max(_SAVE_DELAY, _SAVE_SHARE * self._saved_state.cost)
+        self._save_timer.set_earlier(self._loop.now() + delay)
+
+    def _save(self) -> None:
+        try:
+            self._saved_state.save(self._node.saved_state(self._loop.now()))
+        except OSError as error:
+            self._counters["save_failed"] += 1
+            log.error("the state could not be saved: %s", error)
+
+    def _watchdog(self) -> None:
+        interval = systemd.watchdog_interval()
+        if interval is not None:
+            systemd.notify("WATCHDOG=1")
+            self._watchdog_timer.set(self._loop.now() + interval)
+
+
+def _identity(config: Config) -> dict[str, Any]:
+    """Whose state it is; with other values saved state would be wrong."""
+    return {
+        "role": config.node.role,
+        "id": config.node.id,
+        "domain": config.link.domain,
+        "duid": config.client.duid.hex() if config.client else None,
+    }
+
+
+def _log_notice(notice: Notice) -> None:
+    log.log(logging.WARNING if notice.level == "warning" else logging.INFO, "%s", notice.text)

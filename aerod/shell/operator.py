@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The answers of the control socket: what the node says, and what only the shell knows."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import aerod
+from aerod.address import parse_address
+from aerod.config import Config
+from aerod.interface import LeasedPrefix
+from aerod.nodes.node import Node
+from aerod.shell.kernel import Kernel
+
+ENGINE = "plain"
+
+
+class Operator:
+    """Answers an operator's questions about ``node``; ``counters`` gives the shell's own."""
+
+    def __init__(
+        self, config: Config, node: Node, kernel: Kernel, counters: Callable[[], Counter[str]]
+    ) -> None:
+        self._config = config
+        self._node = node
+        self._kernel = kernel
+        self._counters = counters
+        self._started = time.time()
+        self._leased: list[dict[str, Any]] = []
+
+    def commands(self, done: Callable[[], None]) -> dict[str, Callable[..., Any]]:
+        """The commands by name; ``done`` is called after one that makes the node act."""
+
+        def release() -> dict[str, Any]:
+            result = self._node.release(time.monotonic())
+            done()
+            return result
+
+        return {
+            "status": self._status,
+            "neighbors": self._neighbors,
+            "leases": lambda: self._node.leases(time.monotonic()),
+            "counters": lambda: dict(sorted((Counter(self._node.counters()) + self._counters()).items())),
+            "lookup": self._lookup,
+            "release": release,
+        }
+
+    def _status(self) -> dict[str, Any]:
+        status = self._node.status(time.monotonic())
+        status.pop("started_ago", None)
+        link = self._kernel.link(self._config.node.interface)
+        return {
+            "version": aerod.__version__,
+            "engine": ENGINE,
+            "started": self._started,
+            "interface": {"name": self._config.node.interface, "up": bool(link and link.up)},
+            **status,
+        }
+
+    def _neighbors(self, kind: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+        return [_with_since(n) for n in self._node.neighbors(time.monotonic(), kind, limit)]
+
+    def _lookup(self, address: str) -> dict[str, Any]:
+        found = self._node.lookup(parse_address(address), time.monotonic())
+        if found.get("neighbor"):
+            found["neighbor"] = _with_since(found["neighbor"])
+        return found
+
+    def summary(self) -> str:
+        """One line for the service's status."""
+        status = self._node.status(time.monotonic())
+        addresses = ", ".join(status["link_local"]) or "none yet"
+        return f"{status['role']} {status['name']}, AERO addresses: {addresses}"
+
+    def leases_changed(self, prefixes: tuple[LeasedPrefix, ...]) -> None:
+        """Note what a Client holds from now on."""
+        now = time.time()
+        self._leased = [
+            {
+                "prefix": str(leased.prefix),
+                "preferred_until": now + leased.preferred,
+                "valid_until": now + leased.valid,
+            }
+            for leased in prefixes
+        ]
+
+    def event(self) -> dict[str, Any]:
+        """What ``watch`` subscribers get: always the whole truth."""
+        return {"event": "leases", "prefixes": self._leased}
+
+
+def _with_since(neighbor: dict[str, Any]) -> dict[str, Any]:
+    known_for = neighbor.pop("since_ago")
+    return neighbor | {"since": time.time() - known_for}

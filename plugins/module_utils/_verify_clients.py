@@ -24,12 +24,17 @@ def leases(view):
         held = view.leases_held(name)
         wanted = min(host["client_servers"], len(view.link["servers"]))
         if len(held) < wanted:
-            states = [f"{view.server_name(lease['server'])} {lease['state']}" for lease in node["leases"]]
+            states = (f"{_server_of(view, lease)} {lease['state']}" for lease in node["leases"])
             yield Finding(name, "leases", f"bound at {wanted} Servers", listed(states))
         for link_local, lease in held.items():
             prefixes = [entry["prefix"] for entry in lease["prefixes"]]
             server = view.server_name(link_local)
             yield from compare_sets(name, f"prefixes leased by {server}", host["acps"], prefixes)
+
+
+def _server_of(view, lease):
+    """The Server's name, or as long as it has not answered its underlay address."""
+    return view.server_name(lease["server"]) if lease["server"] else lease["server_address"]
 
 
 def policy_routing(view):

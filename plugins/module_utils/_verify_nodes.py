@@ -20,6 +20,7 @@ UNITS = {
     "server": ("aero-interface", "aerod", "bird", "kea-dhcp6-server"),
     "client": ("aero-interface", "aerod"),
 }
+FIREWALL_UNIT = "aero-firewall"
 EUN_UNIT = "aero-eun"
 
 
@@ -33,7 +34,9 @@ def answering(view):
 def running(view):
     """The units of the role, the daemon and its interface are up."""
     for name, host, node in view.looked_at("relay", "server", "client"):
-        units = UNITS[host["role"]] + ((EUN_UNIT,) if host["eun_interface"] else ())
+        units = [*UNITS[host["role"]]]
+        units += [FIREWALL_UNIT] if host["firewall"] else []
+        units += [EUN_UNIT] if host["eun_interface"] else []
         for unit in units:
             state = node["units"].get(unit, {"state": "not installed"})["state"]
             yield from compare(name, f"unit {unit}", "active", state)
@@ -126,8 +129,9 @@ def default_routes(view):
 
 def service_prefixes(view):
     """A Relay answers for what no Client has: each service prefix is unreachable there (D19)."""
+    acps = {acp for client in view.link["clients"] for acp in client["acps"]}
     for name, _host, node in view.looked_at("relay"):
-        for asp in view.link["asps"]:
+        for asp in sorted(set(view.link["asps"]) - acps):
             types = [route["type"] for route in node["routes"]["lookup"].get(asp, [])]
             if "unreachable" not in types:
                 yield Finding(name, f"kernel route to {asp}", "unreachable", listed(types))

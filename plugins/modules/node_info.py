@@ -95,7 +95,7 @@ options:
     description: The systemd units to look at. Those that are not installed are left out of the result.
     type: list
     elements: str
-    default: [aero-interface, aerod, aero-eun, bird, kea-dhcp6-server]
+    default: [aero-firewall, aero-interface, aerod, aero-eun, bird, kea-dhcp6-server]
 seealso:
   - module: aero.link.verify_link
   - module: aero.link.probe
@@ -282,7 +282,9 @@ def main() -> None:
             "name_servers": {"type": "list", "elements": "str", "default": []},
             "units": {
                 "type": "list", "elements": "str",
-                "default": ["aero-interface", "aerod", "aero-eun", "bird", "kea-dhcp6-server"],
+                "default": [
+                    "aero-firewall", "aero-interface", "aerod", "aero-eun", "bird", "kea-dhcp6-server",
+                ],
             },
         },
         supports_check_mode=True,

@@ -120,6 +120,10 @@ BROKEN = {
         "n['c1']['leases'][1]['state'] = 'soliciting'",
         ["c1: leases: expected bound at 2 Servers, found s1 bound, s2 soliciting"],
     ),
+    "Server does not answer a Client": (
+        "n['c1']['leases'][1].update(state='soliciting', server=None, server_address='203.0.113.12')",
+        ["c1: leases: expected bound at 2 Servers, found s1 bound, 203.0.113.12 soliciting"],
+    ),
     "other prefix leased": (
         f"n['c2']['leases'][0]['prefixes'] = [{{'prefix': '{C1_V4}'}}]",
         [f"c2: prefixes leased by s1: expected {C2_V6}, found {C1_V4}"],

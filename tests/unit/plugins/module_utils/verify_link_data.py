@@ -88,7 +88,7 @@ def _node(role, addresses=(), units=()):
         "bgp": None,
         "names": [],
         "firewall": {"present": True, "rules_hash": "00"},
-        "units": {unit: {"state": "active"} for unit in ("aero-interface", "aerod", *units)},
+        "units": {unit: {"state": "active"} for unit in ("aero-firewall", "aero-interface", "aerod", *units)},
         "memory": {"aerod_pss_kb": 20480, "cpu_percent": 0.1},
     }
 

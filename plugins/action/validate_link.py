@@ -15,7 +15,7 @@ from ansible_collections.aero.link.plugins.module_utils._model_values import Fai
 from ansible_collections.aero.link.plugins.module_utils._variables import VARIABLES
 
 # A table with a mistake on each of a million lines would drown the terminal.
-_MOST_LINES = 100
+_MOST_LINES = 200
 
 
 class ActionModule(ActionBase):
@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         hosts = {host: variables_of(hostvars[host]) for host in _model.members(groups)}
         link, errors = _model.build(hosts, groups)
         if errors:
-            return {**result, "failed": True, "errors": errors, "msg": _message(errors)}
+            return {**result, "failed": True, "msg": _message(errors)}
         return {**result, "changed": False, "aero_link": link}
 
 
@@ -41,8 +41,8 @@ def variables_of(hostvars: Mapping[str, t.Any]) -> dict[str, t.Any]:
         try:
             variables[name] = _plain(hostvars.get(name))
         except AnsibleError as error:
-            variables[name] = Failed(f"cannot be had: {' '.join(str(error).split())}; allowed: a value, or a template "
-                                     "of variables that the inventory has")
+            why = " ".join(str(error).split())
+            variables[name] = Failed(f"{why}; allowed: a value, or a template of what the inventory has")
     return variables
 
 

@@ -15,9 +15,11 @@ attributes:
   check_mode:
     description: Can run in C(check_mode) and return changed status prediction without modifying the target.
   diff_mode:
-    description: Will return details on what has changed (or possibly needs changing in C(check_mode)) when in diff mode.
+    description: Will return details on what has changed (or possibly needs changing in C(check_mode)) when
+      in diff mode.
   idempotent:
-    description: When run twice in a row with the same arguments outside check mode, the second run reports no change.
+    description: When run twice in a row with the same arguments outside check mode, the second run reports no
+      change.
 """
 
     # For modules that only look: together with the fragment above.
@@ -55,7 +57,8 @@ attributes:
 options: {}
 attributes:
   action:
-    description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
+    description: Indicates this has a corresponding action plugin so some parts of the options can be executed
+      on the controller.
     support: full
 """
 
@@ -64,8 +67,8 @@ attributes:
 options: {}
 attributes:
   bypass_host_loop:
-    description: Forces a 'global' task that does not execute per host, this bypasses per host templating and serial, throttle
-      and other loop considerations.
+    description: Forces a 'global' task that does not execute per host, this bypasses per host templating and
+      serial, throttle and other loop considerations.
     support: none
     details:
       - Looks at all hosts of the inventory in one call. Use it with C(run_once).

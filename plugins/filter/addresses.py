@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.aero.link.plugins.module_utils import _acp_table, _names
-from ansible_collections.aero.link.plugins.module_utils._model_values import Check, Place
 from ansible_collections.aero.link.plugins.module_utils import _model_values as values
 from ansible_collections.aero.link.plugins.module_utils import _prefixes as prefixes
+from ansible_collections.aero.link.plugins.module_utils._model_values import Check, Place
 
 
 def aero_address(acp: str) -> str:
@@ -29,7 +29,10 @@ def aero_link_local(identifier: int | str) -> str:
 
 
 def aero_capability_names(
-    asps: Sequence[str], domain: str, suffix: str = _names.CAPABILITY_SUFFIX, others: Mapping[str, Sequence[str]] | None = None
+    asps: Sequence[str],
+    domain: str,
+    suffix: str = _names.CAPABILITY_SUFFIX,
+    others: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict[str, str]]:
     name = "aero_capability_names"
     check_asps = values.list_of(values.asp, "prefixes")

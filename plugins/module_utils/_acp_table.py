@@ -55,7 +55,7 @@ def parse_duid(text: str) -> str:
 
     :raises ValueError: malformed; the message says what is allowed
     """
-    allowed = "allowed: the DUID in hexadecimal, with or without colons, such as 00:03:00:01:52:54:00:12:34:56"
+    allowed = "allowed: a DUID in hexadecimal, with or without colons, such as 00:03:00:01:52:54:00:12:34:56"
     digits = text.lower().replace(":", "")
     if ":" in text and not all(len(part) == 2 for part in text.split(":")):
         raise ValueError(f"not pairs of hexadecimal digits; {allowed}")
@@ -77,8 +77,8 @@ def colons(client_id: str) -> str:
     return ":".join(client_id[i:i + 2] for i in range(0, len(client_id), 2))
 
 
-def read(path: str, asps: t.Sequence[Prefix]) -> Table:
-    """Read and check the whole table against the service prefixes of the link."""
+def read(path: str, asps: t.Sequence[Prefix] | None) -> Table:
+    """Read and check the whole table; without service prefixes, all but that the ACPs are inside them."""
     reader = _Reader(path, asps)
     try:
         with open(path, "rb") as file:
@@ -92,12 +92,12 @@ def read(path: str, asps: t.Sequence[Prefix]) -> Table:
 class _Reader:
     """Collects rows and mistakes of one file."""
 
-    def __init__(self, path: str, asps: t.Sequence[Prefix]) -> None:
+    def __init__(self, path: str, asps: t.Sequence[Prefix] | None) -> None:
         self.path = path
         self.rows: list[Row] = []
         self.errors: list[tuple[int, str]] = []
         self._line_of_client: dict[str, int] = {}
-        self._asps = PrefixSet(asps)
+        self._asps = None if asps is None else PrefixSet(asps)
 
     def refuse(self, line: int, column: str, value: str, why: object) -> None:
         self.errors.append((line, f"{self.path}:{line}: {column} = {value}: {why}"))
@@ -172,7 +172,7 @@ class _Reader:
         acp = parse_prefix(text)
         if not acp.is_ipv4 and acp.length > 64:
             raise PrefixError("IPv6 ACP longer than /64; allowed: /64 or shorter")
-        if self._asps.covering(acp) is None:
+        if self._asps is not None and self._asps.covering(acp) is None:
             inside = _listed(self._asps.outermost)
             raise PrefixError(f"in none of the link's ASPs; allowed: prefixes inside {inside}")
         return acp
@@ -184,10 +184,11 @@ class _Reader:
             first, second = sorted((outer, inner))
             acp, line = owners[second]
             other, other_line = owners[first]
-            what = f"already on line {other_line}" if other == acp else f"overlaps {other} of line {other_line}"
-            self.refuse(line, "acps", str(acp), f"{what}; allowed: each address in one ACP only")
+            what = "already" if other == acp else f"overlaps {other}"
+            self.refuse(line, "acps", str(acp), f"{what} on line {other_line}; "
+                        "allowed: each address in one ACP only")
 
 
 def _listed(asps: t.Sequence[Prefix], most: int = 4) -> str:
     shown = ", ".join(map(str, asps[:most]))
-    return f"{shown} and {len(asps) - most} more" if len(asps) > most else shown or "(no valid ASP)"
+    return f"{shown} and {len(asps) - most} more" if len(asps) > most else shown

@@ -57,12 +57,14 @@ def build(hosts: Hosts, groups: Groups) -> tuple[dict[str, t.Any], list[str]]:
     errors: Errors = []
     roles = _roles(groups, errors)
     name_servers = sorted(groups.get("aero_name_servers", ()))
-    everyone = {**dict.fromkeys(name_servers, NAME_SERVER), **roles}
+    everyone = dict(sorted({**dict.fromkeys(name_servers, NAME_SERVER), **roles}.items()))
     for host, variables in hosts.items():
         _check_names(Place(errors, host, ""), variables)
 
     draft = Draft(errors, roles, name_servers, {}, {host: {} for host in everyone})
-    served = {host: {role, NAME_SERVER} if host in name_servers else {role} for host, role in everyone.items()}
+    served = {host: {role} for host, role in everyone.items()}
+    for host in name_servers:
+        served[host].add(NAME_SERVER)
     for name, variable in VARIABLES.items():
         scope = {host: hosts.get(host, {}) for host, of in served.items() if of & variable.roles}
         if variable.same:
@@ -76,7 +78,8 @@ def build(hosts: Hosts, groups: Groups) -> tuple[dict[str, t.Any], list[str]]:
     if draft.link["acp_table"] is None:
         return {}, _lines(errors, hosts)
     path = _table_path(draft.link["acp_table"], hosts)
-    table = _acp_table.read(path, draft.link["asps"] or [])
+    # Without valid ASPs every row would be wrong, which nobody wants to read.
+    table = _acp_table.read(path, draft.link["asps"] or None)
     acps_of = {row.client_id: row.acps for row in table.rows}
     if not table.errors:
         _model_checks.check_client_ids(draft, acps_of, path)
@@ -96,8 +99,8 @@ def _roles(groups: Groups, errors: Errors) -> dict[str, str]:
         if len(found) > 1:
             Place(errors, host, "groups").refuse(", ".join(found), f"more than one role; {allowed}")
         if not found and host not in groups.get("aero_name_servers", ()):
-            Place(errors, host, "groups").refuse(", ".join(g for g in ("aero", "aero_nodes") if host in groups.get(g, ())),
-                                                 f"no role; {allowed}, or aero_name_servers")
+            stands_in = ", ".join(group for group in ("aero", "aero_nodes") if host in groups.get(group, ()))
+            Place(errors, host, "groups").refuse(stands_in, f"no role; {allowed}, aero_name_servers")
     return {host: ROLE_GROUPS[groups_of[host][0]] for host in sorted(groups_of) if groups_of[host]}
 
 
@@ -171,8 +174,8 @@ def _identify(draft: Draft, host: str, variables: t.Mapping[str, t.Any]) -> None
     base, digits = values["id_base"], re.search(r"[0-9]+$", host.split(".")[0])
     at = draft.at(host, "id")
     if variables.get("aero_id_base") is None or not digits or re.fullmatch(r"[0-9.]+", host):
-        at.refuse(None, "allowed: a number for this host, or aero_id_base on its group: the ID is then the base "
-                  "plus the number at the end of the host name")
+        at.refuse(None, "allowed: a number for this host, or aero_id_base on its group: the ID is then the "
+                  "base plus the number at the end of the host name")
     elif base is not None:
         identifier = base + int(digits[0])
         values["id_origin"] = f" (aero_id_base {base} + {int(digits[0])})"
@@ -186,9 +189,9 @@ def _identify(draft: Draft, host: str, variables: t.Mapping[str, t.Any]) -> None
 
 def _table_path(name: str, hosts: Hosts) -> str:
     """The table's file; a relative name is relative to the inventory, of several to the one that has it."""
-    folders = [str(variables["inventory_dir"]) for variables in hosts.values() if variables.get("inventory_dir")]
-    paths = [os.path.join(folder, os.path.expanduser(name)) for folder in dict.fromkeys(folders)]
-    return next((path for path in paths if os.path.exists(path)), paths[0] if paths else os.path.abspath(name))
+    folders = dict.fromkeys(variables.get("inventory_dir") or "." for variables in hosts.values())
+    paths = [os.path.abspath(os.path.join(folder, os.path.expanduser(name))) for folder in folders or ["."]]
+    return next((path for path in paths if os.path.exists(path)), paths[0])
 
 
 def _lines(errors: Errors, hosts: Hosts) -> list[str]:

@@ -10,6 +10,7 @@ and is passed over here.
 from __future__ import annotations
 
 import collections
+import itertools
 import typing as t
 
 from ansible_collections.aero.link.plugins.module_utils._model_values import Place
@@ -76,7 +77,7 @@ def check_service_prefixes(draft: Draft) -> None:
 
 def check_lifetimes(draft: Draft) -> None:
     order = ["lease_renew", "lease_rebind", "lease_preferred", "lease_valid"]
-    for earlier, later in zip(order, order[1:]):
+    for earlier, later in itertools.pairwise(order):
         low, high = draft.link[earlier], draft.link[later]
         if low is None or high is None or low < high or (low == high and later == "lease_valid"):
             continue
@@ -86,11 +87,12 @@ def check_lifetimes(draft: Draft) -> None:
 
 def check_zones(draft: Draft) -> None:
     domain = draft.link["domain"]
-    names = {"dns_zone": domain and f"linkupnetworks.{domain}", "capability_zone": draft.link["capability_suffix"]}
+    names = {"dns_zone": domain and f"linkupnetworks.{domain}",
+             "capability_zone": draft.link["capability_suffix"]}
     for variable, name in names.items():
         zone = draft.link[variable]
         if zone and name and not f".{name}".endswith(f".{zone}"):
-            draft.at(ALL_HOSTS, variable).refuse(zone, f"does not hold {name}; allowed: a zone that this name is in")
+            draft.at(ALL_HOSTS, variable).refuse(zone, f"does not hold {name}; allowed: a zone that it is in")
 
 
 def check_update_key(draft: Draft) -> None:
@@ -112,8 +114,8 @@ def check_identifiers(draft: Draft) -> None:
         first = owner.setdefault(identifier, host)
         if first != host:
             draft.at(host, "id").refuse(f"{identifier}{origin}", f"already the ID of {first}; "
-                                        "allowed: each Relay and Server its own ID, set as aero_id or by another "
-                                        "aero_id_base for the group")
+                                        "allowed: each Relay and Server its own ID, set as aero_id or by "
+                                        "another aero_id_base for the group")
 
 
 def check_as_numbers(draft: Draft) -> None:
@@ -134,6 +136,7 @@ def check_as_numbers(draft: Draft) -> None:
 
 
 def check_outside_peers(draft: Draft) -> None:
+    inside = PrefixSet(draft.link["asps"] or [])
     for host in draft.of_role(RELAY):
         seen: dict[tuple[str, object], int] = {}
         for position, peer in enumerate(draft.hosts[host]["bgp_outside"] or []):
@@ -141,23 +144,27 @@ def check_outside_peers(draft: Draft) -> None:
             for key in ("name", "address"):
                 first = seen.setdefault((key, peer.get(key)), position)
                 if first != position and peer.get(key) is not None:
-                    (at / f".{key}").refuse(peer[key], f"already in aero_bgp_outside[{first}]; allowed: each once")
-            if peer.get("asn") is not None and peer["asn"] == draft.link["bgp_relay_asn"]:
-                (at / ".asn").refuse(peer["asn"], "the Relays' own AS number; allowed: the AS number of the other side")
+                    why = f"already in aero_bgp_outside[{first}]; allowed: each once"
+                    (at / f".{key}").refuse(peer[key], why)
+            if peer["address"]:
+                _check_outside(at / ".address", peer["address"], inside)
+            if peer["asn"] is not None and peer["asn"] == draft.link["bgp_relay_asn"]:
+                (at / ".asn").refuse(peer["asn"], "the Relays' own; allowed: the AS number of the other side")
 
 
 def check_underlays(draft: Draft) -> None:
     inside = PrefixSet(draft.link["asps"] or [])
     owner: dict[str, str] = {}
     for host, values in draft.hosts.items():
-        if draft.roles.get(host) == CLIENT:
-            _check_servers_outside(draft, host, inside)
+        for position, address in enumerate(values.get("client_server_addresses") or []):
+            _check_outside(draft.at(host, f"client_server_addresses[{position}]"), address, inside)
         if values.get("underlays") == []:
             draft.at(host, "underlays").refuse("[]", "no underlay; allowed: one or more")
         for position, underlay in enumerate(values.get("underlays") or []):
             at = draft.at(host, f"underlays[{position}]")
             if underlay.get("addresses", []) == [] and draft.roles[host] != CLIENT:
-                (at / ".addresses").refuse("[]", f"none, and others must know where this {draft.roles[host].title()} is; "
+                role = draft.roles[host].title()
+                (at / ".addresses").refuse("[]", f"none, and others must know where this {role} is; "
                                            "allowed: one address or more")
             for number, address in enumerate(underlay.get("addresses") or []):
                 _check_underlay_address(at / f".addresses[{number}]", address, inside, owner)
@@ -168,18 +175,14 @@ def _check_underlay_address(at: Place, address: str, inside: PrefixSet, owner: d
     first = owner.setdefault(address, f"{at.name} of {at.host}")
     if first != f"{at.name} of {at.host}":
         at.refuse(address, f"already {first}; allowed: each address on one host")
+    _check_outside(at, address, inside)
+
+
+def _check_outside(at: Place, address: str, inside: PrefixSet) -> None:
     asp = inside.covering(Prefix(parse_address(address), 128))
     if asp:
         at.refuse(address, f"inside the ASP {asp}, which is reached through the link itself; "
                   "allowed: addresses outside every ASP")
-
-
-def _check_servers_outside(draft: Draft, host: str, inside: PrefixSet) -> None:
-    for position, address in enumerate(draft.hosts[host]["client_server_addresses"] or []):
-        asp = inside.covering(Prefix(parse_address(address), 128))
-        if asp:
-            draft.at(host, f"client_server_addresses[{position}]").refuse(
-                address, f"inside the ASP {asp}; allowed: underlay addresses of Servers")
 
 
 def _check_own_interfaces(draft: Draft, host: str) -> None:
@@ -192,7 +195,8 @@ def _check_own_interfaces(draft: Draft, host: str) -> None:
     for key, value, name in places:
         first = seen.setdefault((key, value), name)
         if first != name and value is not None:
-            draft.at(host, name).refuse(value, f"already aero_{first}; allowed: each {key.replace('_', ' ')} once")
+            what = key.replace("_", " ")
+            draft.at(host, name).refuse(value, f"already aero_{first}; allowed: each {what} once")
 
 
 def check_client_ids(draft: Draft, acps_of: t.Mapping[str, object], table: str) -> None:
@@ -213,5 +217,5 @@ def check_servers_can_be_found(draft: Draft) -> None:
     for host in draft.of_role(CLIENT):
         if draft.hosts[host]["client_server_addresses"] == [] and draft.link["dns_update_server"] == "":
             draft.at(host, "client_server_addresses").refuse(
-                "[]", "the Client cannot find a Server, since nothing publishes linkupnetworks.<aero_domain>; "
+                "[]", "the Client cannot find Servers, since nothing publishes linkupnetworks.<aero_domain>; "
                 "allowed: addresses of Servers here, or an aero_dns_update_server")

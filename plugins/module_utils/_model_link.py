@@ -43,7 +43,8 @@ def describe(draft: Draft, path: str, table: _acp_table.Table, acps_of: Acps) ->
         "asps": [str(asp) for asp in sorted(draft.link["asps"])],
         "relays": _infrastructure(draft, hosts, RELAY),
         "servers": servers,
-        "clients": [{key: hosts[host][key] for key in ("name", "client_id", "acps")} for host in draft.of_role(CLIENT)],
+        "clients": [{key: hosts[host][key] for key in ("name", "client_id", "acps")}
+                    for host in draft.of_role(CLIENT)],
         "name_servers": draft.name_servers,
         "acp_table": {"file": path, "rows": len(table.rows), "sha256": table.sha256,
                       "acps": sum(len(row.acps) for row in table.rows)},
@@ -56,7 +57,8 @@ def describe(draft: Draft, path: str, table: _acp_table.Table, acps_of: Acps) ->
 def _host(draft: Draft, host: str, acps_of: Acps) -> dict[str, t.Any]:
     """One host with every key there is, empty where it has no meaning, so that templates need no defaults."""
     empty = {"underlays": [], "bgp_outside": [], "client_server_addresses": [], "eun_interface": "",
-             "id": None, "asn": None, "client_id": None, "client_servers": None, "eun_mtu": None, "dns_backend": None}
+             "id": None, "asn": None, "client_id": None, "client_servers": None, "eun_mtu": None,
+             "dns_backend": None}
     values = {**empty, **draft.hosts[host]}
     values = {name: value for name, value in values.items() if name not in _INTERNAL}
     identifier, client_id = values["id"], values["client_id"]

@@ -105,8 +105,8 @@ def whole(value: t.Any) -> int | None:
 def seconds(least: float, most: float) -> Check:
     def check(value: t.Any, at: Place) -> float | None:
         try:
-            plain = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
-        except ValueError:
+            plain = None if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
             plain = None
         if plain is None or not least <= plain <= most:
             return at.refuse(value, f"not a time in seconds; allowed: {least} to {most}")
@@ -187,7 +187,8 @@ def address(value: t.Any, at: Place) -> str | None:
         return at.refuse(value, error)
     for special, what in _SPECIAL:
         if special.covers(Prefix(plain, 128)):
-            return at.refuse(value, f"lies in {special}, {what}; allowed: a unicast address that other nodes reach")
+            allowed = "allowed: a unicast address that other nodes reach"
+            return at.refuse(value, f"lies in {special}, {what}; {allowed}")
     return address_text(plain)
 
 
@@ -204,7 +205,8 @@ def asp(value: t.Any, at: Place) -> Prefix | None:
         if special.covers(prefix) or prefix.covers(special):
             return at.refuse(value, f"overlaps {special}, {what}; allowed: unicast prefixes")
     if not prefix.is_ipv4 and (_LOW.covers(prefix) or prefix.covers(_LOW)):
-        return at.refuse(value, "its AERO addresses collide with fe80::ID and those of IPv4; allowed: prefixes outside ::/8")
+        return at.refuse(value, "its AERO addresses collide with fe80::ID and those of IPv4; "
+                         "allowed: prefixes outside ::/8")
     return prefix
 
 
@@ -229,7 +231,8 @@ def client_id(value: t.Any, at: Place) -> str | None:
 def bgp_password(value: t.Any, at: Place) -> bool | None:
     """A password for TCP MD5 (RFC 2385): what the kernel and the routing daemons' files can take."""
     if not isinstance(value, str) or not re.fullmatch(r'[!#-~]{1,80}', value):
-        return at.refuse(_hidden(value), 'not a usable password; allowed: 1 to 80 printable ASCII characters, no space, no "')
+        allowed = 'allowed: 1 to 80 printable ASCII characters, no space, no "'
+        return at.refuse(_hidden(value), f"not a usable password; {allowed}")
     return True
 
 
@@ -239,12 +242,14 @@ def base64_key(value: t.Any, at: Place) -> bool | None:
     except (binascii.Error, ValueError):
         key = b""
     if not key:
-        return at.refuse(_hidden(value), "not base64; allowed: the key's secret in base64, as tsig-keygen prints it")
+        allowed = "allowed: the key's secret in base64, as tsig-keygen prints it"
+        return at.refuse(_hidden(value), f"not base64; {allowed}")
     return True
 
 
 def key_name(value: t.Any, at: Place) -> str | None:
-    if not isinstance(value, str) or not re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", value.lower()):
+    label = "[a-z0-9_-]{1,63}"
+    if not isinstance(value, str) or not re.fullmatch(rf"{label}(\.{label})*\.?", value.lower()):
         return at.refuse(value, "not the name of a key; allowed: a name such as aero-update")
     return value.lower().rstrip(".")
 

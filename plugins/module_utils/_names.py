@@ -53,7 +53,9 @@ def _owner(path: str, suffix: str) -> str:
     return absolute(".".join([*labels, suffix]))
 
 
-def server_names(servers: t.Iterable[tuple[int, t.Sequence[str]]], domain: str) -> list[tuple[str, str, list[str]]]:
+def server_names(
+    servers: t.Iterable[tuple[int, t.Sequence[str]]], domain: str
+) -> list[tuple[str, str, list[str]]]:
     """The (name, type, values) of the Servers' underlay addresses, given (ID, addresses) of each Server.
 
     All together under linkupnetworks.<domain>, where Clients look (section 3.15.2), and each by itself

@@ -52,7 +52,7 @@ _OUTSIDE_PEER = v.entry(
 VARIABLES: dict[str, Variable] = {
     "aero_domain": _link(v.domain),
     "aero_asps": _link(v.list_of(v.asp, "prefixes, such as 2001:db8::/32")),
-    "aero_acp_table": _link(v.text("the path of a CSV file"), "acp_table.csv"),
+    "aero_acp_table": _link(v.text("the path of a CSV file"), "group_vars/aero/acp_table.csv"),
     "aero_port": _link(v.number(1, 65535), 8060),
     # Routing
     "aero_bgp_backend": _link(v.choice("bird"), "bird"),
@@ -60,7 +60,8 @@ VARIABLES: dict[str, Variable] = {
     "aero_bgp_import_limit": _link(v.number(1, 4294967295), 100000),
     "aero_bgp_password": Variable(v.bgp_password, INFRASTRUCTURE, same=True, secret=True),
     "aero_bgp_asn": Variable(v.asn, frozenset({SERVER}), None),
-    "aero_bgp_outside": Variable(v.list_of(_OUTSIDE_PEER, "dictionaries with name, address, asn"), frozenset({RELAY}), []),
+    "aero_bgp_outside": Variable(
+        v.list_of(_OUTSIDE_PEER, "dictionaries with name, address, asn"), frozenset({RELAY}), []),
     # Delegation
     "aero_dhcp_backend": _link(v.choice("kea"), "kea"),
     "aero_lease_preferred": _link(v.number(1, 4294967294), 3600),
@@ -93,5 +94,6 @@ VARIABLES: dict[str, Variable] = {
     "aero_eun_mtu": Variable(v.number(1280, 65479), frozenset({CLIENT}), 1500),
 }
 
-# Names that begin like ours and are nobody's mistake: the model itself, and what only the lab knows.
-OTHERS = ("aero_link", "aero_lab_")
+# Names that begin like ours and are nobody's mistake: the model itself, what only the lab knows, and what
+# only the proof of a link knows (playbooks/verify.yml).
+OTHERS = ("aero_link", "aero_lab_", "aero_verify_")

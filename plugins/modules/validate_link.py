@@ -10,9 +10,10 @@ module: validate_link
 short_description: Check the inventory of an AERO link and make the link model of it
 version_added: 0.1.0
 description:
-  - Looks at the C(aero_*) variables of all hosts of the inventory and at the ACP table, whatever the limit of the run.
-    No host is contacted.
-  - Finds all mistakes at once. Each is one line that names host (or file and line), variable, value, and what is allowed.
+  - Looks at the C(aero_*) variables of all hosts of the inventory and at the ACP table, whatever the limit of
+    the run. No host is contacted.
+  - Finds all mistakes at once. Each is one line that names host (or file and line), variable, value, and what
+    is allowed.
   - Without mistakes it returns the link model, with all defaults filled in and without any secret.
     The playbook C(aero.link.validate) keeps it as the variable C(aero_link), which roles and templates read.
 author:
@@ -38,13 +39,13 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-errors:
-  description: The mistakes, sorted by host, those of the ACP table last.
-  returned: when there are any
-  type: list
-  elements: str
-  sample:
-    - 's2: aero_id = 11 (aero_id_base 10 + 1): already the ID of s1; allowed: each Relay and Server its own ID'
+msg:
+  description: The mistakes, one a line, sorted by host, those of the ACP table last; at most 200.
+  returned: failure
+  type: str
+  sample: |-
+    The inventory has one mistake; nothing was contacted:
+    s2: aero_id = 11 (aero_id_base 9 + 2): already the ID of s1; allowed: each Relay and Server its own ID
 aero_link:
   description:
     - The link model. A variable of the whole link is there by its name without C(aero_), such as C(port).
@@ -52,7 +53,8 @@ aero_link:
   type: dict
   contains:
     domain:
-      description: The link's domain, without final dot. So are C(dns_zone), C(capability_suffix) and C(capability_zone).
+      description: The link's domain, without final dot. So are C(dns_zone), C(capability_suffix) and
+        C(capability_zone).
       type: str
       sample: example.net
     asps:
@@ -137,10 +139,10 @@ aero_link:
         - Each host of the link by its name. Every key is there for every host, empty where it has no meaning.
         - C(name), C(role) (V(relay), V(server), V(client) or V(name_server)), C(name_server), C(firewall).
         - Of a Relay or Server C(id), C(link_local), C(asn), C(router_id); of a Relay C(bgp_outside).
-        - Of a Relay, Server or Client C(underlays) (each with C(interface), C(addresses), C(link_id), C(preference))
-          and all its C(addresses).
-        - Of a Client C(client_id), C(duid), C(acps), C(aero_addresses), C(client_servers), C(client_server_addresses),
-          C(eun_interface), C(eun_mtu).
+        - Of a Relay, Server or Client C(underlays) (each with C(interface), C(addresses), C(link_id),
+          C(preference)) and all its C(addresses).
+        - Of a Client C(client_id), C(duid), C(acps), C(aero_addresses), C(client_servers),
+          C(client_server_addresses), C(eun_interface), C(eun_mtu).
         - Of a name server C(dns_backend).
       type: dict
 """

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""playbooks/validate.yml as people run it: real inventories, real templates, no host there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.aero.link.plugins.module_utils import _model
+
+COLLECTION = Path(_model.__file__).parents[2]
+EXAMPLE = COLLECTION / "inventories" / "example"
+PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+
+pytestmark = pytest.mark.skipif(
+    not (EXAMPLE.is_dir() and PLAYBOOK.exists()), reason="needs the example inventory and ansible-playbook")
+
+# Shows on each host of the play what it reads of the model.
+SHOW = """
+- import_playbook: aero.link.validate
+- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: "{{ inventory_hostname }} {{ (aero_link.hosts[inventory_hostname] | default({})).role | default('no role') }}"
+"""
+
+
+class Inventory:
+    """A copy of the example inventory with secrets, to be spoilt."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "inventory"
+        shutil.copytree(EXAMPLE, self.folder)
+        secrets = self.folder / "group_vars" / "aero" / "secrets.yml"
+        secrets.with_name("secrets.yml.example").rename(secrets)
+
+    def group(self, group: str, **values) -> None:
+        path = self.folder / "group_vars" / group
+        path.mkdir(exist_ok=True)
+        (path / "z_spoilt.yml").write_text(yaml.safe_dump(values))
+
+    def host(self, host: str, **values) -> None:
+        path = self.folder / "host_vars" / f"{host}.yml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(yaml.safe_dump(values))
+
+    def run(self, *arguments: str, playbook: str = "aero.link.validate") -> tuple[int, str]:
+        environment = {
+            **os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTION.parents[2]), "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_CONFIG": os.devnull, "ANSIBLE_LOCAL_TEMP": str(self.folder.parent / "tmp"),
+        }
+        done = subprocess.run([PLAYBOOK, "-i", self.folder, playbook, *arguments], env=environment,
+                              cwd=self.folder.parent, capture_output=True, text=True, timeout=120, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def mistakes(self, *arguments: str) -> list[str]:
+        """The lines of the one message."""
+        code, output = self.run(*arguments)
+        assert code != 0, output
+        message = output.partition("nothing was contacted:\n")[2].partition("\nOrigin:")[0]
+        return message.splitlines()
+
+
+@pytest.fixture
+def inventory(tmp_path):
+    return Inventory(tmp_path)
+
+
+def test_the_example_is_right(inventory):
+    code, output = inventory.run()
+    assert code == 0, output
+    assert "WARNING" not in output
+
+
+def test_no_secret_is_printed(inventory):
+    _code, output = inventory.run("-vvv")
+    assert "2001:db8" in output
+    assert "change-me" not in output
+    assert "Y2hhbmdlLW1l" not in output
+
+
+@pytest.mark.parametrize("limit", ["client1", "relay1:server2", "ns1"])
+def test_under_a_limit_each_host_of_the_play_has_the_whole_model(inventory, tmp_path, limit):
+    (tmp_path / "show.yml").write_text(SHOW)
+    code, output = inventory.run("--limit", limit, "--check", playbook=str(tmp_path / "show.yml"))
+    assert code == 0, output
+    roles = {"client1": "client", "relay1": "relay", "server2": "server", "ns1": "name_server"}
+    for host in limit.split(":"):
+        assert f"{host} {roles[host]}" in output
+
+
+def test_the_model_is_there_for_hosts_outside_the_link_and_whatever_the_tags(inventory, tmp_path):
+    with (inventory.folder / "hosts.yml").open("a") as hosts:
+        hosts.write("others:\n  hosts:\n    h1: {aero_anything: 1}\n")
+    (tmp_path / "show.yml").write_text(SHOW.replace("  tasks:", "  tags: mine\n  tasks:"))
+    code, output = inventory.run("--limit", "h1", "--tags", "mine", playbook=str(tmp_path / "show.yml"))
+    assert code == 0, output
+    assert "h1 no role" in output
+
+
+def test_without_injected_facts(inventory, tmp_path, monkeypatch):
+    monkeypatch.setenv("ANSIBLE_INJECT_FACT_VARS", "false")
+    (tmp_path / "show.yml").write_text(SHOW)
+    code, output = inventory.run("--limit", "server1", playbook=str(tmp_path / "show.yml"))
+    assert (code, "server1 server" in output) == (0, True), output
+
+
+def test_a_limit_does_not_hide_the_mistake_of_another_host(inventory):
+    inventory.host("server2", aero_id=11)
+    assert inventory.mistakes("--limit", "client1") == [
+        "server2: aero_id = 11: already the ID of server1; allowed: each Relay and Server its own ID, "
+        "set as aero_id or by another aero_id_base for the group"]
+
+
+def test_values_may_be_templates(inventory):
+    inventory.group("aero", site="example.net", aero_dns_zone="{{ site }}", aero_asps="{{ site_asps }}",
+                    site_asps=["{{ '2001:db8::/32' }}", "198.51.100.0/24"])
+    code, output = inventory.run()
+    assert code == 0, output
+
+
+def test_template_that_fails(inventory):
+    inventory.host("client1", aero_eun_interface="{{ no_such_variable }}")
+    assert inventory.mistakes() == [
+        "client1: aero_eun_interface = (no value): 'no_such_variable' is undefined; "
+        "allowed: a value, or a template of what the inventory has"]
+
+
+def test_extra_variable_of_the_command_line(inventory):
+    code, output = inventory.run("-e", "aero_port=9000")
+    assert code == 0, output
+    assert inventory.mistakes("-e", "aero_port=90000") == [
+        "all hosts: aero_port = 90000: out of range; allowed: 1 to 65535"]
+
+
+def test_missing_secret(inventory):
+    (inventory.folder / "group_vars" / "aero" / "secrets.yml").unlink()
+    lines = inventory.mistakes()
+    assert lines[0].startswith('all hosts: aero_dns_tsig_secret = "": needed to publish names')
+    assert [line.split(" = ")[0] for line in lines[1:]] == [
+        f"{host}: aero_bgp_password" for host in ("relay1", "relay2", "server1", "server2")]
+
+
+def test_vaulted_secret(inventory, tmp_path):
+    password = tmp_path / "password"
+    password.write_text("vault")
+    encrypted = subprocess.run(
+        [PLAYBOOK.with_name("ansible-vault"), "encrypt_string", "--vault-password-file", password, "s3cret",
+         "--name", "aero_bgp_password"], capture_output=True, text=True, check=True).stdout
+    (inventory.folder / "group_vars" / "aero" / "z_vault.yml").write_text(encrypted)
+    code, output = inventory.run("--vault-password-file", str(password))
+    assert code == 0, output
+
+
+def test_role_groups_and_table_at_once(inventory):
+    hosts = yaml.safe_load((inventory.folder / "hosts.yml").read_text())
+    nodes = hosts["aero"]["children"]["aero_nodes"]["children"]
+    nodes["aero_servers"]["hosts"]["relay1"] = None
+    (inventory.folder / "hosts.yml").write_text(yaml.safe_dump(hosts))
+    table = inventory.folder / "group_vars" / "aero" / "acp_table.csv"
+    table.write_text(table.read_text() + "00:03:00:01:52:54:00:00:10:01,2001:db9::/48,,\n")
+    lines = inventory.mistakes()
+    assert lines[0] == ("relay1: groups = aero_relays, aero_servers: more than one role; "
+                        "allowed: one of aero_relays, aero_servers, aero_clients")
+    assert [line.partition(": ")[0] for line in lines[1:]] == [f"{table}:7"] * 2
+
+
+def test_many_mistakes_do_not_drown_the_terminal(inventory):
+    table = inventory.folder / "group_vars" / "aero" / "acp_table.csv"
+    table.write_text("client_id,acps,name,comment\n" + "zz,2001:db8::/64,,\n" * 400)
+    lines = inventory.mistakes()
+    assert len(lines) == 201
+    assert lines[-1] == "... and 599 more"
+
+
+def test_filters_and_module_are_documented():
+    for kind, names in {"filter": ["aero_address", "aero_delegated_prefix", "aero_link_local", "aero_capability_names",
+                                   "acp_table"], "module": ["validate_link"]}.items():
+        shown = subprocess.run(
+            [PLAYBOOK.with_name("ansible-doc"), "--json", "-t", kind, *(f"aero.link.{name}" for name in names)],
+            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTION.parents[2]), "ANSIBLE_CONFIG": os.devnull},
+            capture_output=True, text=True, check=True).stdout
+        assert set(json.loads(shown)) == {f"aero.link.{name}" for name in names}

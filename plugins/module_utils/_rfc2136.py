@@ -92,12 +92,12 @@ def tsig_key(name, secret, algorithm):
         raise RecordError(f"The secret of the TSIG key {name} is not base64.") from None
 
 
-def parse_records(records, default_zone=None):
+def parse_records(records, default_zone=None, default_ttl=3600):
     """The list of RRset that the option `records` describes. Raises one RecordError with all mistakes."""
     wanted, errors = {}, []
     for number, record in enumerate(records):
         try:
-            rrset = _parse_record(record, default_zone)
+            rrset = _parse_record(record, default_zone, default_ttl)
             if rrset.key in wanted:
                 raise RecordError(f"{rrset} is given twice, an RRset is one record with all its values")
             wanted[rrset.key] = rrset
@@ -109,9 +109,11 @@ def parse_records(records, default_zone=None):
     return list(wanted.values())
 
 
-def _parse_record(record, default_zone):
+def _parse_record(record, default_zone, default_ttl):
     name = absolute_name(record["name"])
-    zone = absolute_name(record.get("zone") or default_zone) if record.get("zone") or default_zone else None
+    zone = record.get("zone") or default_zone
+    zone = absolute_name(zone) if zone else None
+    ttl = default_ttl if record.get("ttl") is None else record["ttl"]
     rdtype = _record_type(record["type"])
     if zone is not None and not name.is_subdomain(zone):
         raise RecordError(f"{name} is outside the zone {zone}")
@@ -121,7 +123,7 @@ def _parse_record(record, default_zone):
         return RRset(name, rdtype, None, zone)
     if not record.get("values"):
         raise RecordError(f"{name} {record['type']} has no values; an RRset without values is state=absent")
-    return RRset(name, rdtype, _rdataset(record["values"], rdtype, record.get("ttl")), zone)
+    return RRset(name, rdtype, _rdataset(record["values"], rdtype, ttl), zone)
 
 
 def _record_type(text):
@@ -136,7 +138,6 @@ def _record_type(text):
 
 
 def _rdataset(values, rdtype, ttl):
-    ttl = 3600 if ttl is None else ttl
     if not 0 <= ttl <= MAX_TTL:
         raise RecordError(f"the TTL {ttl} is not between 0 and {MAX_TTL}")
     if dns.rdatatype.is_singleton(rdtype) and len(values) > 1:

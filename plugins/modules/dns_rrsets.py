@@ -20,6 +20,8 @@ description:
   - Wildcard names are names like others here. An answer that the server makes up from a wildcard (RFC 4592)
     is not taken for an RRset. To tell, the module also sends updates that consist of prerequisites only, in
     check mode too; they change nothing.
+  - In check mode a server that cannot be reached, or a host without dnspython, is only warned about, and all
+    records count as missing. It may well be what the run would bring up.
 author:
   - The aero.link developers (@aero-link)
 extends_documentation_fragment:
@@ -61,6 +63,10 @@ options:
   zone:
     description: The zone of the records that do not name theirs. Without it the server is asked.
     type: str
+  ttl:
+    description: The TTL of the records that do not name theirs, in seconds.
+    type: int
+    default: 3600
   records:
     description: The RRsets. All names are absolute, with or without the final dot.
     type: list
@@ -77,14 +83,14 @@ options:
         type: str
         required: true
       ttl:
-        description: TTL in seconds.
+        description: TTL in seconds. The default is O(ttl).
         type: int
-        default: 3600
       values:
         description:
           - The data of the records, each as in a zone file. Required unless O(records[].state=absent).
         type: list
         elements: str
+        aliases: [value]
       state:
         description: Whether the RRset exists.
         type: str
@@ -113,7 +119,7 @@ EXAMPLES = r"""
         values: ["fd00:ae::11", "fd00:ae::12"]
       - name: "*.1.0.0.0.8.b.d.0.1.0.0.2.aero.linkupnetworks.net"
         type: PTR
-        values: [example.net.]
+        value: example.net.
         zone: aero.linkupnetworks.net
   delegate_to: localhost
 
@@ -160,7 +166,11 @@ changes:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.aero.link.plugins.module_utils._name_server import NameServer, ServerError
+from ansible_collections.aero.link.plugins.module_utils._name_server import (
+    NameServer,
+    ServerError,
+    Unreachable,
+)
 from ansible_collections.aero.link.plugins.module_utils._rfc2136 import (
     ALGORITHMS,
     DNSPYTHON_ERROR,
@@ -175,6 +185,8 @@ from ansible_collections.aero.link.plugins.module_utils._rfc2136 import (
     transactions,
     tsig_key,
 )
+
+CONNECTION = ("server", "port", "protocol", "timeout")
 
 
 def locate(server, rrsets):
@@ -203,9 +215,9 @@ def with_registry(server, name, wanted):
     return [*wanted, *stale, registry_rrset(name, place.zone, wanted)]
 
 
-def find_changes(server, records, default_zone, registry):
-    """The list of changes that are needed, in the order of `records`, the registry after all others."""
-    wanted = locate(server, parse_records(records, default_zone))
+def find_changes(server, rrsets, registry):
+    """The list of changes that are needed for `rrsets`, in their order, the registry after all others."""
+    wanted = locate(server, rrsets)
     if registry:
         wanted = with_registry(server, absolute_name(registry), wanted)
     return plan(wanted, server.read(wanted))
@@ -225,13 +237,18 @@ def apply_changes(server, changes, done):
                     )
 
 
+def all_missing(rrsets):
+    """The changes of a server that has none of the RRsets."""
+    return plan(rrsets, [rrset._replace(data=None) for rrset in rrsets])
+
+
 def describe(change):
     """One entry of the return value `changes`."""
     after = change.after
     return {
         "name": str(after.name),
         "type": after.type_text,
-        "zone": str(after.zone),
+        "zone": str(after.zone) if after.zone else None,
         "action": change.action,
         "values": sorted(str(value) for value in after.data or ()),
     }
@@ -262,6 +279,7 @@ def main():
             },
             "key_secret": {"type": "str", "required": True, "no_log": True},
             "zone": {"type": "str"},
+            "ttl": {"type": "int", "default": 3600},
             "records": {
                 "type": "list",
                 "elements": "dict",
@@ -269,8 +287,8 @@ def main():
                 "options": {
                     "name": {"type": "str", "required": True},
                     "type": {"type": "str", "required": True},
-                    "ttl": {"type": "int", "default": 3600},
-                    "values": {"type": "list", "elements": "str"},
+                    "ttl": {"type": "int"},
+                    "values": {"type": "list", "elements": "str", "aliases": ["value"]},
                     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
                     "zone": {"type": "str"},
                 },
@@ -279,18 +297,26 @@ def main():
         },
         supports_check_mode=True,
     )
+    option, done = module.params, []
+    if DNSPYTHON_ERROR and module.check_mode:
+        module.warn(f"{missing_required_lib('dnspython')} All records count as missing.")
+        module.exit_json(changed=bool(option["records"]), changes=[])
     if DNSPYTHON_ERROR:
         module.fail_json(msg=missing_required_lib("dnspython"), exception=DNSPYTHON_ERROR)
-    option, done = module.params, []
     try:
+        wanted = parse_records(option["records"], option["zone"], option["ttl"])
         key = tsig_key(option["key_name"], option["key_secret"], option["key_algorithm"])
-        address = option["server"], option["port"]
-        with NameServer(*address, option["protocol"], option["timeout"], key) as server:
-            changes = find_changes(server, option["records"], option["zone"], option["registry"])
+        with NameServer(*(option[name] for name in CONNECTION), key) as server:
+            changes = find_changes(server, wanted, option["registry"])
             if not module.check_mode:
                 apply_changes(server, changes, done)
     except (RecordError, ServerError) as error:
-        module.fail_json(msg=str(error), changed=bool(done), changes=[describe(change) for change in done])
+        if not (module.check_mode and isinstance(error, Unreachable)):
+            module.fail_json(
+                msg=str(error), changed=bool(done), changes=[describe(change) for change in done]
+            )
+        module.warn(f"{error} All records count as missing.")
+        changes = all_missing(wanted)
     module.exit_json(
         changed=bool(changes),
         changes=[describe(change) for change in changes],

@@ -162,6 +162,18 @@ def test_what_was_done_before_a_failure_is_told(server, publish):
     assert [change["name"] for change in result["changes"]] == ["1.aero.test."]
 
 
+def test_in_check_mode_a_server_that_is_not_there_yet_has_nothing(publish, monkeypatch):
+    class Nobody:
+        address, port = "127.0.0.1", 1
+
+    result = publish(Nobody, RECORD, {"name": NAME, "type": "AAAA", "state": "absent"}, check=True)
+    assert [change["type"] for change in result["changes"]] == ["A"]
+    assert result["changed"] is True
+    assert "cannot be reached" in str(result["warnings"])
+    monkeypatch.setattr(dns_rrsets, "DNSPYTHON_ERROR", "Traceback: no dnspython")
+    assert publish(Nobody, RECORD, check=True)["changed"] is True
+
+
 def test_dnspython_is_missing(publish, monkeypatch):
     monkeypatch.setattr(dns_rrsets, "DNSPYTHON_ERROR", "Traceback: no dnspython")
 

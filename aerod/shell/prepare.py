@@ -46,9 +46,7 @@ def prepare(config: Config, user: str) -> None:
         link = next(link for link in rtnl.links() if link.name == config.node.interface)
         _set_addresses(rtnl, link, config.node.id)
         rtnl.set_link(link.index, True, MTU)
-        rtnl.add_route(
-            Route(_LINK_LOCAL, link.index, metric=_LINK_ROUTE_METRIC, protocol=_STATIC, mtu=_LINK_ROUTE_MTU)
-        )
+        _set_link_route(rtnl, link)
         if config.node.role in _FORWARDING_ROLES:
             _forward([underlay.interface for underlay in config.underlays])
     except PrepareError:
@@ -88,6 +86,17 @@ def _set_addresses(rtnl: Rtnl, link: Link, aero_id: int | None) -> None:
         rtnl.add_address(Address(link.index, wanted, _LINK_LOCAL.length, flags))
 
 
+def _set_link_route(rtnl: Rtnl, link: Link) -> None:
+    """Route the link's fe80::/64, beside those of all other interfaces."""
+    wanted = Route(_LINK_LOCAL, link.index, metric=_LINK_ROUTE_METRIC, protocol=_STATIC)
+    present = [r for r in rtnl.routes(socket.AF_INET6) if (r.prefix, r.oif) == (_LINK_LOCAL, link.index)]
+    for route in present:
+        if route != wanted:
+            rtnl.remove_route(route)
+    if wanted not in present:
+        rtnl.append_route(wanted._replace(mtu=_LINK_ROUTE_MTU))
+
+
 def _forward(underlays: list[str]) -> None:
     """Switch forwarding on; underlays that take router advertisements keep doing so (D16).
 
@@ -98,8 +107,7 @@ def _forward(underlays: list[str]) -> None:
         if _get(setting) == "1":
             _set(setting, "2")
     _set("ipv4/ip_forward", "1")
-    if socket.has_ipv6:
-        _set("ipv6/conf/all/forwarding", "1")
+    _set("ipv6/conf/all/forwarding", "1")
 
 
 def _path(setting: str) -> Path:

@@ -130,6 +130,10 @@ class Rtnl:
         """Add a route, in place of one to the same prefix with the same metric."""
         self._change(messages.route_message(route), messages.NEWROUTE, messages.CREATE | messages.REPLACE)
 
+    def append_route(self, route: Route) -> None:
+        """Add a route beside those to the same prefix with the same metric on other interfaces."""
+        self._change(messages.route_message(route), messages.NEWROUTE, messages.CREATE | messages.APPEND)
+
     def remove_route(self, route: Route) -> None:
         """Remove a route."""
         self._change(messages.route_message(route), messages.DELROUTE)

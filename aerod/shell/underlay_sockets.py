@@ -30,7 +30,7 @@ _RECEIVE_BUFFER = 4 << 20
 
 # linux/in.h, linux/in6.h, linux/udp.h, asm-generic/socket.h: what the socket module lacks
 _IP_MTU_DISCOVER, _PMTUDISC_DONT, _PMTUDISC_DO = 10, 0, 2
-_IP_RECVERR, _IPV6_RECVERR = 11, 25
+_IP_RECVTTL, _IP_RECVERR, _IPV6_RECVERR = 12, 11, 25
 _IPV6_FLOWINFO, _IPV6_FLOWINFO_SEND = 11, 33
 _UDP_NO_CHECK6_TX, _UDP_NO_CHECK6_RX = 101, 102
 _SO_NO_CHECK, _SO_RCVBUFFORCE, _SO_ATTACH_REUSEPORT_CBPF = 11, 33, 51
@@ -123,7 +123,7 @@ class Endpoint:
         for member in (first, second):
             member.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
         first.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-        first.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTTL, 1)
+        first.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
 
     @staticmethod
     def _set_ipv6_options(only: socket.socket) -> None:

@@ -97,6 +97,8 @@ class _Reader:
         self.rows: list[Row] = []
         self.errors: list[tuple[int, str]] = []
         self._line_of_client: dict[str, int] = {}
+        self._owned: list[Prefix] = []
+        self._line_of_owned: list[int] = []
         self._asps = None if asps is None else PrefixSet(asps)
 
     def refuse(self, line: int, column: str, value: str, why: object) -> None:
@@ -143,6 +145,8 @@ class _Reader:
             return
         client_id = self._client(number, fields[0])
         acps = self._acps(number, fields[1])
+        self._owned += acps
+        self._line_of_owned += [number] * len(acps)
         if client_id and acps:
             self.rows.append(Row(client_id, tuple(acps), number))
 
@@ -178,15 +182,13 @@ class _Reader:
         return acp
 
     def check_overlaps(self) -> None:
-        owners = [(acp, row.line) for row in self.rows for acp in row.acps]
-        for outer, inner in overlaps([acp for acp, line in owners]):
+        for outer, inner in overlaps(self._owned):
             # The mistake is the one that came later in the file.
             first, second = sorted((outer, inner))
-            acp, line = owners[second]
-            other, other_line = owners[first]
+            acp, other = self._owned[second], self._owned[first]
             what = "already" if other == acp else f"overlaps {other}"
-            self.refuse(line, "acps", str(acp), f"{what} on line {other_line}; "
-                        "allowed: each address in one ACP only")
+            self.refuse(self._line_of_owned[second], "acps", str(acp),
+                        f"{what} on line {self._line_of_owned[first]}; allowed: each address in one ACP only")
 
 
 def _listed(asps: t.Sequence[Prefix], most: int = 4) -> str:

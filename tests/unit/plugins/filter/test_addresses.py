@@ -30,7 +30,7 @@ def test_other_links_bring_gaps_but_not_their_own_names():
     names = FILTERS["aero_capability_names"](
         ["2001:db8::/36"], "example.net", others={"example.org": ["2001:db8:0100::/44"]})
     assert [record["name"].partition(".aero.")[0] for record in names] == [
-        "*.0.8.b.d.0.1.0.0.2", "*.0.0.8.b.d.0.1.0.0.2"]
+        "*.0.8.b.d.0.1.0.0.2", "*.1.0.8.b.d.0.1.0.0.2"]
 
 
 @pytest.mark.parametrize(("name", "arguments", "message"), [

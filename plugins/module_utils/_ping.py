@@ -12,7 +12,7 @@ IPV6_HEADERS = 40 + 8
 REPLY_TIMEOUT = 2
 
 _COUNTS = re.compile(r"^(\d+) packets transmitted, (\d+) received", re.MULTILINE)
-_REFUSALS = re.compile(r"^(?:From|ping:) .*", re.MULTILINE)
+_REFUSALS = re.compile(r"^(?:From |\S*ping: )(.*)", re.MULTILINE)
 _TIMES = re.compile(r"^rtt min/avg/max/mdev = ([\d.]+)/([\d.]+)/([\d.]+)/", re.MULTILINE)
 
 
@@ -53,7 +53,7 @@ def parse_ping(output, errors=""):
     times = _TIMES.search(output)
     sent, received = (int(text) for text in counts.groups()) if counts else (0, 0)
     low, average, high = (float(text) for text in times.groups()) if times else (None, None, None)
-    refusals = errors.strip().splitlines() or _REFUSALS.findall(output)
+    refusals = _REFUSALS.findall(output + errors)
     return {
         "sent": sent,
         "received": received,

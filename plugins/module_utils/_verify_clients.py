@@ -1,7 +1,11 @@
 # Copyright (c) the aero.link developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks of the Clients: lease, neighbor entry, kernel route and BGP route of each must agree."""
+"""Checks of the Clients: lease, neighbor entry, kernel route and BGP route of each must agree.
+
+What only follows from another finding is left out: a Client without lease needs no line for each
+route it does not have.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,8 @@ POLICY_TABLE = "8060"
 def leases(view):
     """A Client has its leases at as many Servers as it wants, each with exactly its ACPs."""
     for name, host, node in view.looked_at("client"):
+        if not node["aerod"]["running"]:
+            continue
         held = view.leases_held(name)
         wanted = min(host["client_servers"], len(view.link["servers"]))
         if len(held) < wanted:
@@ -37,9 +43,14 @@ def _server_of(view, lease):
     return view.server_name(lease["server"]) if lease["server"] else lease["server_address"]
 
 
+def _leasing(view):
+    """The Clients that have a lease."""
+    return ((name, host, node) for name, host, node in view.looked_at("client") if view.leases_held(name))
+
+
 def policy_routing(view):
     """What comes from its ACPs goes through the tunnel, what no end network has goes nowhere (D15, D18)."""
-    for name, host, node in view.looked_at("client"):
+    for name, host, node in _leasing(view):
         routes = node["routes"]
         for acp in host["acps"]:
             types = [route["type"] for route in routes["lookup"].get(acp, [])]
@@ -56,7 +67,7 @@ def policy_routing(view):
 
 def end_networks(view):
     """A Client has an address of each ACP, on the interface to its end network or, without one, on lo."""
-    for name, host, node in view.looked_at("client"):
+    for name, host, node in _leasing(view):
         interface = host["eun_interface"] or "lo"
         for acp in host["acps"]:
             family = "ipv4" if is_ipv4(acp) else "ipv6"
@@ -97,16 +108,16 @@ def neighbor_of(answer):
 def at_relays(view):
     """Each Relay reaches a Client through one of its Servers, in BIRD and in the kernel alike."""
     for name, _host, node in view.looked_at("relay"):
+        if node["bgp"] is None:
+            continue
         for client in view.link["clients"]:
             allowed = view.next_hops(client["name"])
-            for acp in client["acps"]:
+            for acp in client["acps"] if allowed else ():
                 wanted = f"via {listed(sorted(view.server_name(address) for address in allowed))}"
                 what = f"route to {acp} of {client['name']}"
                 hops = [route["via"] for route in node["routes"]["lookup"].get(acp, [])]
                 if not allowed.intersection(hops):
                     yield Finding(name, f"kernel {what}", wanted, _via_text(view, hops))
-                if node["bgp"] is None:
-                    continue
                 learned = [route["via"] for route in node["bgp"]["lookup"].get(acp, []) if route["best"]]
                 if not allowed.intersection(learned):
                     yield Finding(name, f"BGP {what}", wanted, _via_text(view, learned))

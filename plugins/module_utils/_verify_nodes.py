@@ -43,7 +43,7 @@ def running(view):
         interface = node["interface"]
         state = "absent" if not interface["present"] else "up" if interface["up"] else "down"
         yield from compare(name, f"interface {interface['name']}", "up", state)
-        if not node["aerod"]["running"]:
+        if not node["aerod"]["running"] and node["units"].get("aerod", {}).get("state") == "active":
             yield Finding(name, "aerod", "answering on its control socket", "no answer")
         if host["firewall"] and not node["firewall"]["present"]:
             yield Finding(name, "nftables table inet aero", "present", "absent")
@@ -80,6 +80,8 @@ def sessions(view):
     """The BGP sessions between Relays and Servers, and of Relays to the outside, are established."""
     for name, host, node, peers in _infrastructure(view):
         if node["bgp"] is None:
+            if node["units"].get("bird", {}).get("state") == "active":
+                yield Finding(name, "BIRD", "answering on its control socket", "no answer")
             continue
         wanted = {peer["link_local"]: peer for peer in [*peers, *_outside_peers(host)]}
         found = {session["neighbor"]: session for session in node["bgp"]["sessions"]}
@@ -120,7 +122,7 @@ def default_routes(view):
     """A Server's default goes to a Relay, in the table that only aerod reads (D15)."""
     relays = {relay["link_local"] for relay in view.link["relays"]}
     for name, _host, node in view.looked_at("server"):
-        for family in families(view.link["asps"]):
+        for family in families(view.link["asps"]) if node["bgp"] else ():
             found = {route["via"] for route in node["routes"]["policy_table"][family]}
             if not found & relays:
                 what = f"{family} default in table 8060, next hop"
@@ -131,7 +133,7 @@ def service_prefixes(view):
     """A Relay answers for what no Client has: each service prefix is unreachable there (D19)."""
     acps = {acp for client in view.link["clients"] for acp in client["acps"]}
     for name, _host, node in view.looked_at("relay"):
-        for asp in sorted(set(view.link["asps"]) - acps):
+        for asp in sorted(set(view.link["asps"]) - acps) if node["bgp"] else ():
             types = [route["type"] for route in node["routes"]["lookup"].get(asp, [])]
             if "unreachable" not in types:
                 yield Finding(name, f"kernel route to {asp}", "unreachable", listed(types))

@@ -73,11 +73,11 @@ EXAMPLES = r"""
 RETURN = r"""
 again:
   description: Whether something is wrong that may still come right before O(deadline).
-  returned: always
+  returned: when O(final=false)
   type: bool
 findings:
   description: What is wrong, sorted by host.
-  returned: always
+  returned: when O(final=false)
   type: list
   elements: dict
   contains:
@@ -99,11 +99,11 @@ findings:
       sample: none
 probes:
   description: For each host the targets that M(aero.link.probe) should send packets to.
-  returned: always
+  returned: when O(final=false)
   type: dict
 report:
   description: The lines of the report.
-  returned: when O(final=true)
+  returned: when O(final=true) and nothing is wrong
   type: list
   elements: str
 """

@@ -39,6 +39,15 @@ BROKEN = {
         "n['r2']['aerod'] = {'running': False, 'status': None}; n['r2']['neighbors']['permanent'] = []",
         ["r2: aerod: expected answering on its control socket, found no answer"],
     ),
+    "daemon stopped": (
+        "n['c2']['aerod'] = {'running': False, 'status': None}; n['c2']['leases'] = []; "
+        "n['c2']['units']['aerod']['state'] = 'failed'; n['c2']['routes']['lookup'] = {}",
+        ["c2: unit aerod: expected active, found failed"],
+    ),
+    "routing daemon silent": (
+        "n['r1']['bgp'] = None; n['r1']['routes']['lookup'] = {}",
+        ["r1: BIRD: expected answering on its control socket, found no answer"],
+    ),
     "firewall table missing": (
         "n['c1']['firewall']['present'] = False",
         ["c1: nftables table inet aero: expected present, found absent"],

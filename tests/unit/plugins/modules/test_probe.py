@@ -118,5 +118,5 @@ def test_command_line_and_output():
     )
     parsed = parse_ping(output)
     assert (parsed["sent"], parsed["received"], parsed["rtt_avg"]) == (3, 2, None)
-    assert parsed["error"] == "From 198.18.7.1 icmp_seq=1 Destination Host Unreachable"
-    assert parse_ping(output, "ping: sendmsg: Bad\n")["error"] == "ping: sendmsg: Bad"
+    assert parsed["error"] == "198.18.7.1 icmp_seq=1 Destination Host Unreachable"
+    assert parse_ping(output, "/usr/bin/ping: sendmsg: Bad\n")["error"] == "sendmsg: Bad"

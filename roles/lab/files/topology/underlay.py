@@ -21,6 +21,9 @@ def _link_names(namespace: str) -> dict[str, str | None]:
 def _add_namespace(name: str) -> None:
     run("ip", "netns", "add", name)
     run("ip", "-netns", name, "link", "set", "dev", "lo", "up")
+    if name == SWITCH:
+        # A switch is no host: without this its bridges would configure addresses by SLAAC.
+        run("ip", "netns", "exec", name, "sysctl", "-q", "-w", "net.ipv6.conf.default.disable_ipv6=1")
 
 
 def _add_bridge(network: str) -> None:

@@ -22,13 +22,16 @@ _LINK_ROUTE_METRIC, _LINK_ROUTE_MTU, _STATIC = 256, 1280, 4
 _FORWARDING_ROLES = ("relay", "client")
 
 # The kernel makes no address, route or Neighbor Discovery of its own on the interface (D1, D20).
+# ICMPv4 errors that aerod makes for this host come from the host's own address: accept_local. And
+# rp_filter=2 is strict on an interface without IPv4 address; aerod checks the sources itself.
 _INTERFACE_SETTINGS = {
     "ipv6/conf/{}/addr_gen_mode": "1",
     "ipv6/conf/{}/accept_dad": "0",
     "ipv6/conf/{}/accept_ra": "0",
     "ipv6/conf/{}/autoconf": "0",
     "ipv6/conf/{}/router_solicitations": "0",
-    "ipv4/conf/{}/rp_filter": "2",
+    "ipv4/conf/{}/rp_filter": "0",
+    "ipv4/conf/{}/accept_local": "1",
 }
 
 

@@ -127,8 +127,8 @@ class Delegation:
         if self._config.client.server_addresses:
             return
         known = {candidate.address: candidate for candidate in self._candidates}
-        found = list(dict.fromkeys(addresses))
-        found.sort(key=lambda address: address.is_ipv4 != found[0].is_ipv4)
+        answer = list(dict.fromkeys(addresses))
+        found = sorted(answer, key=lambda address: address.is_ipv4 != answer[0].is_ipv4)
         self._candidates = [known.get(address) or _Candidate(address) for address in found]
         self._fill(now)
         if found:

@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Client's DHCPv6 (section 13): getting, keeping, losing and giving back its prefixes."""
+
+from __future__ import annotations
+
+import pytest
+
+from aerod.address import ALL_DHCP_AGENTS, UNASSIGNED_CLIENT, Prefix, parse_address
+from aerod.wire import vendor_options as vendor
+from aerod.wire.dhcpv6 import REBIND, RELEASE, RENEW, REPLY, REQUEST, SOLICIT, Message, pack, unpack
+from aerod.wire.dhcpv6_options import (
+    IAPD,
+    ClientId,
+    ElapsedTime,
+    IAPrefix,
+    OptionRequest,
+    RapidCommit,
+    ServerId,
+    SolMaxRT,
+    VendorOptions,
+)
+from aerod.wire.ip import UDP, build_ipv6, parse_ip
+from aerod.wire.udp import build_udp, parse_udp
+from tests.unit.aerod.harness import C1, Link, Network, lla, underlay
+
+ACPS = ["198.51.100.32/28", "2001:db8:1000:2000::/56"]
+C1_AERO = parse_address("fe80::2001:db8:1000:2000")
+
+
+def messages(network: Network, name: str = "c1") -> list:
+    """All DHCPv6 messages the node sent: header, message, datagram."""
+    found = []
+    for sender, datagram in network.log:
+        packet = datagram.payload
+        if sender != name or packet[0] >> 4 != 6 or packet[6] != UDP:
+            continue
+        header = parse_ip(packet)
+        udp = parse_udp(header.source, header.destination, packet[40:])
+        found.append((header, unpack(udp.payload), datagram))
+    return found
+
+
+def types(network: Network, name: str = "c1") -> list[int]:
+    return [message.type for _, message, _ in messages(network, name)]
+
+
+def held(host) -> list[str]:
+    return [str(lease.prefix) for lease in host.leases]
+
+
+def state(host, server: int = 0) -> str:
+    return host.node.leases(host.network.now)[server]["state"]
+
+
+def test_first_message() -> None:
+    """AERO-008, 114, 116: Solicit from the shared address with all that section 13.1 asks for."""
+    link = Link()
+    link.run(1.001)
+    header, message, datagram = messages(link)[0]
+    assert (header.source, header.destination) == (UNASSIGNED_CLIENT, ALL_DHCP_AGENTS)
+    assert datagram.remote == lla("203.0.113.11")
+    assert message.type == SOLICIT
+    assert message.find(ClientId).value == C1
+    assert [association.iaid for association in message.find_all(IAPD)] == [1, 2]
+    assert message.find(ElapsedTime).value == 0
+    assert message.find(OptionRequest).codes == (17, 82)
+    assert message.find(RapidCommit) is not None and message.find(ServerId) is None
+    assert bytes.fromhex("0000b0e2") + bytes.fromhex("00000004000000ff") in pack(message)
+
+
+def test_draft_layout_of_the_request() -> None:
+    """D5: with ``draft52`` the ALLAREQ has the draft's 12 bytes."""
+    link = Link(layout="draft52").settled()
+    assert bytes.fromhex("00110008 0000b0e2 000000ff") in pack(messages(link)[0][1])
+    assert held(link.c1) == ACPS
+    (lease,) = link.c1.node.leases(link.now)
+    assert lease["seen_as"] == {"address": "203.0.113.101", "port": 8060}
+    assert lease["asps"] == ["2001:db8::/32", "198.51.100.0/24"]
+
+
+def test_two_messages_suffice() -> None:
+    """O-28: Solicit with Rapid Commit, Reply."""
+    link = Link().settled()
+    assert types(link) == [SOLICIT]
+    assert held(link.c1) == ACPS
+    assert state(link.c1) == "bound"
+
+
+def test_a_server_without_rapid_commit_gets_a_request() -> None:
+    """Four messages, the Request names the Server."""
+    link = Link()
+    link.s1.kea.rapid_commit = False
+    link.settled()
+    assert types(link) == [SOLICIT, REQUEST]
+    assert messages(link)[1][1].find(ServerId).value == link.s1.kea.server_id
+    assert messages(link)[1][0].source == UNASSIGNED_CLIENT
+    assert held(link.c1) == ACPS
+
+
+def test_unknown_client_gets_nothing_and_is_told() -> None:
+    """Issue 2 item 1: a clear status, and the Client goes on asking at RFC 8415's pace."""
+    link = Link()
+    del link.s1.kea.table[C1]
+    link.run(40)
+    assert types(link) == [SOLICIT] * 6
+    assert link.c1.leases == ()
+    (lease,) = link.c1.node.leases(link.now)
+    assert lease["state"] == "soliciting"
+    assert lease["status"] == "NoPrefixAvail: Sorry, no prefixes could be allocated."
+    assert [text for text in link.c1.notices if "NoPrefixAvail" in text]
+    assert len(link.c1.notices) == 1
+    assert link.s1.node.leases(link.now) == [] and link.s1.routes == set()
+
+
+def test_renew_at_t1() -> None:
+    """AERO-121: from the AERO address, same DUID and ALLAREQ, naming Server and prefixes."""
+    link = Link().settled()
+    link.run(1000)
+    header, message, datagram = messages(link)[-1]
+    assert message.type == RENEW
+    assert (header.source, header.destination) == (C1_AERO, ALL_DHCP_AGENTS)
+    assert datagram.remote == lla("203.0.113.11")
+    assert message.find(ServerId).value == link.s1.kea.server_id
+    assert vendor.decode(message.options) == (vendor.AllaReq(0, 255),)
+    named = [str(ia.find(IAPrefix).acp) for ia in message.find_all(IAPD)]
+    assert named == ["2001:db8:1000:2000::/56", "198.51.100.32/28"]
+    assert state(link.c1) == "bound"
+    assert link.c1.leases[0].valid == pytest.approx(7200, abs=1)
+    link.run(7000)
+    assert types(link).count(RENEW) == 8 and held(link.c1) == ACPS
+
+
+def test_rebind_at_t2_and_start_over_at_the_end() -> None:
+    """AERO-122: a dead Server; Renew until T2, Rebind until the lease ends, then Solicit."""
+    link = Link().settled()
+    link.cut.add("s1")
+    link.run(1100)
+    assert state(link.c1) == "renewing"
+    link.run(1000)
+    assert state(link.c1) == "rebinding"
+    assert messages(link)[-1][1].find(ServerId) is None
+    assert held(link.c1) == ACPS
+    link.run(5100)
+    assert link.c1.leases == ()
+    assert state(link.c1) == "soliciting"
+    header, message, _ = messages(link)[-1]
+    assert (message.type, header.source) == (SOLICIT, UNASSIGNED_CLIENT)
+    assert link.c1.node.status(link.now)["primary"] is None
+    kinds = types(link)
+    assert kinds.count(RENEW) < 9 and kinds.count(REBIND) < 16
+
+
+def test_lost_messages_are_sent_again() -> None:
+    """Half of everything is lost; the lease comes and stays."""
+    link = Link(seed=3)
+    link.loss = 0.5
+    link.run(60)
+    assert held(link.c1) == ACPS
+    link.run(4000)
+    assert held(link.c1) == ACPS
+    assert state(link.c1) == "bound"
+
+
+def test_a_withdrawn_acp_is_given_up_at_once() -> None:
+    """D6: lifetimes 0 take the prefix away whatever else the Reply says."""
+    link = Link().settled()
+    link.s1.kea.table[C1] = ["2001:db8:1000:2000::/56"]
+    link.run(1001)
+    assert held(link.c1) == ["2001:db8:1000:2000::/56"]
+    assert link.s1.routes == {Prefix.parse("2001:db8:1000:2000::/56")}
+    link.s1.kea.table[C1] = []
+    link.run(1001)
+    assert held(link.c1) == [] and link.s1.routes == set()
+    assert state(link.c1) == "soliciting"
+
+
+def test_a_changed_acp_replaces_the_old() -> None:
+    """The new prefix is taken, the old one ends, in one Reply."""
+    link = Link().settled()
+    link.s1.kea.table[C1] = ["2001:db8:7::/48", "198.51.100.32/28"]
+    link.run(1001)
+    assert held(link.c1) == ["198.51.100.32/28", "2001:db8:7::/48"]
+    assert {str(prefix) for prefix in link.s1.routes} == set(held(link.c1))
+
+
+def inject_reply(link: Link, change, remote="203.0.113.11", source="fe80::b") -> None:
+    """Answer the Client's pending message with a forged Reply."""
+    message = messages(link)[-1][1]
+    options = (
+        ClientId(C1),
+        ServerId(b"\x00\x02x"),
+        RapidCommit(),
+        IAPD(1, 0, 0, (IAPrefix(100, 200, 56, parse_address("2001:db8:1000:2000::")),)),
+    )
+    reply = change(Message(REPLY, message.transaction_id, options))
+    ends = (parse_address(source), UNASSIGNED_CLIENT)
+    packet = build_ipv6(*ends, UDP, build_udp(*ends, 547, 546, pack(reply)))
+    link.c1.inject(packet, lla(remote))
+
+
+def pending() -> Link:
+    link = Link()
+    link.s1.kea.silent = True
+    link.run(1.5)
+    return link
+
+
+@pytest.mark.parametrize(
+    ("change", "remote", "source", "reason"),
+    [
+        (lambda m: Message(m.type, m.transaction_id ^ 1, m.options), "203.0.113.11", "fe80::b", "unexpected"),
+        (lambda m: Message(REQUEST, m.transaction_id, m.options), "203.0.113.11", "fe80::b", "unexpected"),
+        (lambda m: m, "203.0.113.12", "fe80::b", "unexpected"),
+        (lambda m: m, "203.0.113.11", "fe80::2001:db8:1:0", "no_server"),
+        (lambda m: m.without(ClientId), "203.0.113.11", "fe80::b", "not_ours"),
+        (lambda m: m.without(ClientId).with_options(ClientId(b"x")), "203.0.113.11", "fe80::b", "not_ours"),
+        (lambda m: m.without(ServerId), "203.0.113.11", "fe80::b", "not_ours"),
+    ],
+)
+def test_answers_that_answer_nothing(change, remote, source, reason) -> None:
+    """AERO-100, 124: right Server, transaction, identity and type are needed."""
+    link = pending()
+    inject_reply(link, change, remote, source)
+    assert link.c1.leases == ()
+    assert link.c1.drops() == {"drop_dhcpv6_" + reason: 1}
+
+
+def test_the_right_answer_is_taken() -> None:
+    """The control of the test above."""
+    link = pending()
+    inject_reply(link, lambda m: m)
+    assert held(link.c1) == ["2001:db8:1000:2000::/56"]
+    (lease,) = link.c1.node.leases(link.now)
+    assert (lease["renew_in"], lease["rebind_in"]) == (50, 80)
+
+
+def test_a_reply_without_rapid_commit_does_not_answer_a_solicit() -> None:
+    """RFC 8415 section 18.2.10."""
+    link = pending()
+    inject_reply(link, lambda m: m.without(RapidCommit))
+    assert link.c1.leases == ()
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        IAPrefix(100, 200, 72, parse_address("2001:db8:1:2:3::")),
+        IAPrefix(300, 200, 56, parse_address("2001:db8:1000:2000::")),
+    ],
+)
+def test_unusable_prefixes_are_ignored(prefix) -> None:
+    """AERO-128, RFC 8415 section 21.22: IPv6 longer than /64, preferred longer than valid."""
+    link = pending()
+    inject_reply(link, lambda m: m.without(IAPD).with_options(IAPD(1, 0, 0, (prefix,))))
+    assert link.c1.leases == ()
+
+
+def test_host_bits_are_masked() -> None:
+    """AERO-002."""
+    link = pending()
+    prefix = IAPrefix(100, 200, 56, parse_address("2001:db8:1000:20ff::"))
+    inject_reply(link, lambda m: m.without(IAPD).with_options(IAPD(1, 0, 0, (prefix,))))
+    assert held(link.c1) == ["2001:db8:1000:2000::/56"]
+
+
+def test_a_bad_vendor_option_does_not_spoil_the_reply() -> None:
+    """AERO-120: the option is ignored, the lease is not."""
+    link = pending()
+    inject_reply(
+        link, lambda m: m.with_options(VendorOptions(45282, b"\x01\x00\x00"), VendorOptions(9, b"?"))
+    )
+    assert held(link.c1) == ["2001:db8:1000:2000::/56"]
+
+
+def test_an_endless_lease_without_preferred_lifetime_is_renewed_in_peace() -> None:
+    """Preferred lifetime 0 must not make T1 zero."""
+    link = pending()
+    prefix = IAPrefix(0, 200, 56, parse_address("2001:db8:1000:2000::"))
+    inject_reply(link, lambda m: m.without(IAPD).with_options(IAPD(1, 0, 0, (prefix,))))
+    assert link.c1.node.leases(link.now)[0]["renew_in"] == 100
+
+
+def test_sol_max_rt_is_followed() -> None:
+    """RFC 8415 section 21.24: the Server bounds the interval."""
+    link = Link()
+    link.s1.kea.silent = True
+    link.run(1.5)
+    inject_reply(link, lambda m: m.without(IAPD).with_options(SolMaxRT(60)))
+    link.run(2000)
+    times = [d for name, d in link.log if name == "c1"]
+    assert 30 < len(times) < 50
+
+
+def test_names_are_looked_up_without_configured_servers() -> None:
+    """AERO-127: linkupnetworks.<domain>, again until there is an answer."""
+    link = Link(c1_servers=())
+    link.run(25)
+    assert link.c1.asked == ["linkupnetworks.example.net"] * 3
+    link.name_servers = [lla("203.0.113.11")]
+    link.run(15)
+    assert held(link.c1) == ACPS
+    asked = len(link.c1.asked)
+    link.run(500)
+    assert len(link.c1.asked) == asked
+
+
+def test_two_servers_at_once() -> None:
+    """AERO-126, D21: same ACPs at both, the first is primary, its death makes the other so."""
+    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=2).settled()
+    assert [lease["server"] for lease in link.c1.node.leases(link.now)] == ["fe80::b", "fe80::c"]
+    assert held(link.c1) == ACPS
+    assert link.s1.routes == {Prefix.parse(acp) for acp in ACPS}
+    assert link.s1.routes < link.s2.routes
+    assert link.c1.node.status(link.now)["primary"] == "fe80::b"
+    link.cut.add("s1")
+    link.run(1100)
+    assert link.c1.node.status(link.now)["primary"] == "fe80::c"
+    link.run(7000)
+    assert held(link.c1) == ACPS
+    assert [lease["state"] for lease in link.c1.node.leases(link.now)][1] == "bound"
+
+
+def test_a_silent_server_gives_way_to_another() -> None:
+    """After a few Solicits the next candidate is tried."""
+    link = Link(c1_servers=("203.0.113.99", "203.0.113.12"))
+    link.run(40)
+    assert held(link.c1) == ACPS
+    assert link.c1.node.status(link.now)["primary"] == "fe80::c"
+
+
+def test_both_addresses_of_one_server_are_one_association() -> None:
+    """A Server knows a Client's links once, so only the last address counts."""
+    link = Link(c1=("203.0.113.101", "fd00:ae::101"), c1_servers=(), count=2)
+    link.name_servers = [lla("203.0.113.11"), lla("fd00:ae::11"), lla("fd00:ae::12")]
+    link.run(10)
+    servers = [lease["server"] for lease in link.c1.node.leases(link.now)]
+    assert sorted(servers) == ["fe80::b", "fe80::c"]
+    link.run(3000)
+    assert [lease["state"] for lease in link.c1.node.leases(link.now)] == ["bound", "bound"]
+
+
+def test_release() -> None:
+    """Section 13.4: nothing is held from now on; the Release is repeated until the Reply (O-43)."""
+    link = Link().settled()
+    link.s1.kea.silent = True
+    assert link.c1.node.release(link.now) == {"servers": 1}
+    link.run(0.1)
+    assert link.c1.leases == ()
+    assert link.c1.node.status(link.now)["primary"] is None
+    link.run(60)
+    assert state(link.c1) == "releasing"
+    assert types(link).count(RELEASE) > 4
+    link.s1.kea.silent = False
+    link.run(40)
+    header, message, _ = messages(link)[-1]
+    assert header.source == C1_AERO
+    assert message.find(ServerId).value == link.s1.kea.server_id
+    assert link.c1.node.leases(link.now) == []
+    sent = len(messages(link))
+    link.run(10000)
+    assert len(messages(link)) == sent
+
+
+def test_address_change_is_told_to_every_server_at_once() -> None:
+    """AERO-180, O-27: Rebind over the new address, quickly repeated; the leases stay."""
+    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=2).settled()
+    reports = link.c1.lease_reports
+    before = len(link.log)
+    link.c1.set_underlays(underlay("203.0.113.150"))
+    link.run(0.001)
+    rebinds = [d for name, d in link.log[before:] if name == "c1"]
+    assert {d.local for d in rebinds} == {lla("203.0.113.150")}
+    assert sorted(d.remote for d in rebinds) == [lla("203.0.113.11"), lla("203.0.113.12")]
+    assert types(link)[-2:] == [REBIND, REBIND]
+    link.run(1)
+    assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.150"
+    assert held(link.c1) == ACPS and link.c1.lease_reports >= reports
+
+
+def test_a_lost_rebind_is_repeated_after_a_second() -> None:
+    """O-27: not after ten."""
+    link = Link().settled()
+    link.cut.add("s1")
+    link.c1.set_underlays(underlay("203.0.113.150"))
+    link.run(0.5)
+    link.cut.clear()
+    link.run(1)
+    assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.150"
+
+
+def test_links_come_and_go() -> None:
+    """AERO-186 to 188: each usable link is told with its own Link ID, a departing one with Preference 0."""
+    link = Link().settled()
+    first, second = underlay("203.0.113.101"), underlay("203.0.113.201", link_id=1, preference=100)
+
+    def links() -> list[tuple]:
+        entry = next(n for n in link.s1.node.neighbors(link.now, "static"))
+        return sorted((e["link_id"], e["preference"], e["address"]) for e in entry["links"])
+
+    link.c1.set_underlays(first, second)
+    link.run(1)
+    assert links() == [(0, 255, "203.0.113.101"), (1, 100, "203.0.113.201")]
+    link.c1.set_underlays(second)
+    link.run(1)
+    assert links() == [(0, 0, "203.0.113.101"), (1, 100, "203.0.113.201")]
+    assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.201"
+    link.c1.set_underlays(first, second)
+    link.run(1)
+    assert links() == [(0, 255, "203.0.113.101"), (1, 100, "203.0.113.201")]
+
+
+def test_no_underlay_for_a_while() -> None:
+    """Nothing can be sent, nothing is lost but time."""
+    link = Link().settled()
+    link.c1.set_underlays()
+    link.run(1500)
+    assert held(link.c1) == ACPS
+    link.c1.set_underlays(underlay("203.0.113.101"))
+    link.run(2)
+    assert state(link.c1) == "bound"
+    link.c1.set_underlays()
+    link.run(8000)
+    assert link.c1.leases == ()
+    link.c1.set_underlays(underlay("203.0.113.101"))
+    link.run(2)
+    assert held(link.c1) == ACPS

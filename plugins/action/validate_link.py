@@ -26,24 +26,26 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         self.validate_argument_spec({})
-        groups, hostvars = task_vars["groups"], task_vars["hostvars"]
-        hosts = {host: variables_of(hostvars[host]) for host in _model.members(groups)}
+        groups = task_vars["groups"]
+        hosts = {host: self._variables_of(host, task_vars["hostvars"]) for host in _model.members(groups)}
         link, errors = _model.build(hosts, groups)
         if errors:
             return {**result, "failed": True, "msg": _message(errors)}
         return {**result, "changed": False, "aero_link": link}
 
-
-def variables_of(hostvars: Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What the model needs of a host, templated; variables it does not know stand there without value."""
-    variables = {name: None for name in hostvars if name.startswith("aero_")}
-    for name in [*(variables.keys() & VARIABLES.keys()), "inventory_dir"]:
-        try:
-            variables[name] = _plain(hostvars.get(name))
-        except AnsibleError as error:
-            why = " ".join(str(error).split())
-            variables[name] = Failed(f"{why}; allowed: a value, or a template of what the inventory has")
-    return variables
+    def _variables_of(self, host: str, hostvars: t.Any) -> dict[str, t.Any]:
+        """What the model needs of a host, templated; variables it does not know stand there without value."""
+        # hostvars[host] would template, too, but does not let a template of one host look at another host.
+        raw = hostvars.raw_get(host)
+        templar = self._templar.copy_with_new_env(available_variables={**raw, "hostvars": hostvars})
+        variables = {name: None for name in raw if name.startswith("aero_")}
+        for name in [*(variables.keys() & VARIABLES.keys()), "inventory_dir"]:
+            try:
+                variables[name] = _plain(templar.template(raw.get(name)))
+            except AnsibleError as error:
+                why = " ".join(str(error).split())
+                variables[name] = Failed(f"{why}; allowed: a value, or a template of what the inventory has")
+        return variables
 
 
 def _plain(value: t.Any) -> t.Any:

@@ -44,9 +44,12 @@ _FIRST_PRIVATE_ASN = 4200000000  # RFC 6996
 
 
 def members(groups: Groups) -> list[str]:
-    """All hosts of the link, sorted by name."""
-    names = ["aero", "aero_nodes", "aero_name_servers", *ROLE_GROUPS]
-    return sorted({host for name in names for host in groups.get(name, ())})
+    """All hosts of the link, sorted by name. Those that only wait to be reset are none of it any more."""
+    def hosts_of(*names: str) -> set[str]:
+        return {host for name in names for host in groups.get(name, ())}
+
+    serving = hosts_of("aero_nodes", "aero_name_servers", *ROLE_GROUPS)
+    return sorted(serving | (hosts_of("aero") - hosts_of("aero_retired")))
 
 
 def build(hosts: Hosts, groups: Groups) -> tuple[dict[str, t.Any], list[str]]:
@@ -61,7 +64,8 @@ def build(hosts: Hosts, groups: Groups) -> tuple[dict[str, t.Any], list[str]]:
     for host, variables in hosts.items():
         _check_names(Place(errors, host, ""), variables)
 
-    draft = Draft(errors, roles, name_servers, {}, {host: {} for host in everyone})
+    known_hosts = frozenset(groups.get("all", ())) | hosts.keys()
+    draft = Draft(errors, roles, name_servers, {}, {host: {} for host in everyone}, known_hosts)
     served = {host: {role} for host, role in everyone.items()}
     for host in name_servers:
         served[host].add(NAME_SERVER)

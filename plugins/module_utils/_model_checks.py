@@ -13,7 +13,7 @@ import collections
 import itertools
 import typing as t
 
-from ansible_collections.aero.link.plugins.module_utils._model_values import Place
+from ansible_collections.aero.link.plugins.module_utils._model_values import Place, closest
 from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     Prefix,
     PrefixSet,
@@ -30,13 +30,17 @@ ALL_HOSTS = "all hosts"
 
 
 class Draft(t.NamedTuple):
-    """The inventory while it is checked. Variables go by their names without ``aero_``."""
+    """The inventory while it is checked. Variables go by their names without ``aero_``.
+
+    ``known_hosts`` are those outside the link, too.
+    """
 
     errors: list[tuple[str, str]]
     roles: dict[str, str]
     name_servers: list[str]
     link: dict[str, t.Any]
     hosts: dict[str, dict[str, t.Any]]
+    known_hosts: frozenset[str]
 
     def of_role(self, *roles: str) -> list[str]:
         return [host for host, role in self.roles.items() if role in roles]
@@ -50,7 +54,7 @@ def check_all(draft: Draft) -> None:
     check_service_prefixes(draft)
     check_lifetimes(draft)
     check_zones(draft)
-    check_update_key(draft)
+    check_updates(draft)
     check_identifiers(draft)
     check_as_numbers(draft)
     check_outside_peers(draft)
@@ -95,8 +99,13 @@ def check_zones(draft: Draft) -> None:
             draft.at(ALL_HOSTS, variable).refuse(zone, f"does not hold {name}; allowed: a zone that it is in")
 
 
-def check_update_key(draft: Draft) -> None:
+def check_updates(draft: Draft) -> None:
     """Dynamic updates are signed (RFC 8945): both ends need the key."""
+    sender = draft.link["dns_update_from"]
+    if sender and sender not in draft.known_hosts | {"localhost"}:
+        hint = closest(sender, draft.known_hosts)
+        draft.at(ALL_HOSTS, "dns_update_from").refuse(
+            sender, f"not in the inventory; {hint}allowed: a host of the inventory, or localhost")
     if not draft.link["dns_update_server"] and not draft.name_servers:
         return
     reason = "needed to publish names (aero_dns_update_server or a host in aero_name_servers)"

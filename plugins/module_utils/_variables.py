@@ -73,15 +73,19 @@ VARIABLES: dict[str, Variable] = {
     # Names. The defaults of the two zones are the names they hold.
     "aero_dns_update_server": _link(v.empty_or(v.address), ""),
     "aero_dns_update_port": _link(v.number(1, 65535), 53),
+    "aero_dns_update_from": _link(v.empty_or(v.text("a host of the inventory, or localhost")), ""),
     "aero_dns_tsig_name": _link(v.empty_or(v.key_name), ""),
     "aero_dns_tsig_algorithm": _link(
         v.choice("hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"), "hmac-sha256"),
     "aero_dns_tsig_secret": Variable(
-        v.empty_or(v.base64_key), INFRASTRUCTURE | {NAME_SERVER}, "", same=True, secret=True),
+        v.empty_or(v.base64_key), frozenset({SERVER, NAME_SERVER}), "", same=True, secret=True),
     "aero_dns_zone": _link(v.domain, None),
     "aero_capability_suffix": _link(v.domain, CAPABILITY_SUFFIX),
     "aero_capability_zone": _link(v.domain, None),
     "aero_dns_backend": Variable(v.choice("bind", "knot"), frozenset({NAME_SERVER}), "bind"),
+    "aero_dns_addresses": Variable(v.list_of(v.address, _ADDRESSES), frozenset({NAME_SERVER}), []),
+    # Proof
+    "aero_verify_timeout": _link(v.seconds(0, 3600), 45),
     # Hosts
     "aero_id": Variable(v.aero_id, INFRASTRUCTURE, None),
     "aero_id_base": Variable(v.number(0, 4294967295), INFRASTRUCTURE, None),
@@ -95,5 +99,5 @@ VARIABLES: dict[str, Variable] = {
 }
 
 # Names that begin like ours and are nobody's mistake: the model itself, what only the lab knows, and what
-# only the proof of a link knows (playbooks/verify.yml).
-OTHERS = ("aero_link", "aero_lab_", "aero_verify_")
+# hosts outside the link have, too, so that playbooks/verify.yml looks at it.
+OTHERS = ("aero_link", "aero_lab_", "aero_verify_probes", "aero_verify_no_routes_inside")

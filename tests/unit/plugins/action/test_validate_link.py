@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.aero.link.plugins.filter.addresses import FilterModule
 from ansible_collections.aero.link.plugins.module_utils import _model
 
 COLLECTION = Path(_model.__file__).parents[2]
@@ -28,7 +29,9 @@ SHOW = """
   gather_facts: false
   tasks:
     - ansible.builtin.debug:
-        msg: "{{ inventory_hostname }} {{ (aero_link.hosts[inventory_hostname] | default({})).role | default('no role') }}"
+        msg: "{{ inventory_hostname }} {{ (mine | default({})).role | default('no role') }}"
+      vars:
+        mine: "{{ aero_link.hosts[inventory_hostname] }}"
 """
 
 
@@ -54,11 +57,15 @@ class Inventory:
 
     def run(self, *arguments: str, playbook: str = "aero.link.validate") -> tuple[int, str]:
         environment = {
-            **os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTION.parents[2]), "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_CONFIG": str(self.folder.parent / "ansible.cfg"), "ANSIBLE_LOCAL_TEMP": str(self.folder.parent / "tmp"),
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTION.parents[2]),
+            "ANSIBLE_CONFIG": str(self.folder.parent / "ansible.cfg"),
+            "ANSIBLE_LOCAL_TEMP": str(self.folder.parent / "tmp"),
+            "ANSIBLE_NOCOLOR": "1",
         }
-        done = subprocess.run([PLAYBOOK, "-i", self.folder, playbook, *arguments], env=environment,
-                              cwd=self.folder.parent, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            [PLAYBOOK, "-i", self.folder, playbook, *arguments],
+            env=environment, cwd=self.folder.parent, capture_output=True, text=True, timeout=120, check=False)
         return done.returncode, done.stdout + done.stderr
 
     def mistakes(self, *arguments: str) -> list[str]:
@@ -127,6 +134,14 @@ def test_values_may_be_templates(inventory):
     assert code == 0, output
 
 
+def test_template_of_one_host_that_looks_at_another(inventory):
+    inventory.host("relay1", aero_bgp_outside=[
+        {"name": "transit", "address": "{{ hostvars['ns1'].outside }}", "asn": "{{ hostvars['ns1'].asn }}"}])
+    inventory.host("ns1", outside="203.0.113.254", asn=64999)
+    code, output = inventory.run()
+    assert code == 0, output
+
+
 def test_template_that_fails(inventory):
     inventory.host("client1", aero_eun_interface="{{ no_such_variable }}")
     assert inventory.mistakes() == [
@@ -182,10 +197,10 @@ def test_many_mistakes_do_not_drown_the_terminal(inventory):
 
 
 def test_filters_and_module_are_documented(tmp_path):
-    for kind, names in {"filter": ["aero_address", "aero_delegated_prefix", "aero_link_local", "aero_capability_names",
-                                   "acp_table"], "module": ["validate_link"]}.items():
+    for kind, short in {"filter": sorted(FilterModule().filters()), "module": ["validate_link"]}.items():
+        names = [f"aero.link.{name}" for name in short]
         shown = subprocess.run(
-            [PLAYBOOK.with_name("ansible-doc"), "--json", "-t", kind, *(f"aero.link.{name}" for name in names)],
-            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTION.parents[2])}, cwd=tmp_path,
-            capture_output=True, text=True, check=True).stdout
-        assert set(json.loads(shown)) == {f"aero.link.{name}" for name in names}
+            [PLAYBOOK.with_name("ansible-doc"), "--json", "-t", kind, *names],
+            env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTION.parents[2])},
+            cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+        assert sorted(json.loads(shown)) == names

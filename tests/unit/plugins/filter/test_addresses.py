@@ -34,18 +34,19 @@ def test_other_links_bring_gaps_but_not_their_own_names():
 
 
 @pytest.mark.parametrize(("name", "arguments", "message"), [
-    ("aero_address", ["2001:db8::1/56"], "aero_address: ACP = 2001:db8::1/56: has bits set to the right of its length; "
-     "allowed: 2001:db8::/56"),
+    ("aero_address", ["2001:db8::1/56"],
+     "aero_address: ACP = 2001:db8::1/56: has bits set to the right of its length; allowed: 2001:db8::/56"),
     ("aero_address", ["2001:db8::/80"], "aero_address: ACP = 2001:db8::/80: IPv6 ACP longer than /64; "
      "allowed: /64 or shorter"),
     ("aero_delegated_prefix", [None], "aero_delegated_prefix: ACP = (not set): missing; "
      "allowed: ADDRESS/LENGTH, such as 2001:db8::/32"),
     ("aero_link_local", [0], "aero_link_local: id = 0: fe80:: is the link's subnet-router anycast address; "
      "allowed: 1 to 4294967295"),
-    ("aero_capability_names", [["2001:db8::/32"], "no domain"], "aero_capability_names: domain = no domain: not a domain; "
+    ("aero_capability_names", [["2001:db8::/32"], "no domain"],
+     "aero_capability_names: domain = no domain: not a domain; "
      "allowed: a domain of two labels or more, such as example.net"),
-    ("aero_capability_names", ["2001:db8::/32", "example.net"], "aero_capability_names: asps = 2001:db8::/32: "
-     "not a list; allowed: a list of prefixes"),
+    ("aero_capability_names", ["2001:db8::/32", "example.net"],
+     "aero_capability_names: asps = 2001:db8::/32: not a list; allowed: a list of prefixes"),
 ])
 def test_refusal(name, arguments, message):
     with pytest.raises(AnsibleFilterError) as error:
@@ -71,4 +72,5 @@ def test_table_with_mistakes(tmp_path):
     path.write_text("client_id,acps,name,comment\nzz,2001:db9::/32,,\n")
     with pytest.raises(AnsibleFilterError) as error:
         FILTERS["acp_table"](str(path), ["2001:db8::/32"])
-    assert [line.split(": ")[1].split(" ")[0] for line in str(error.value).splitlines()] == ["acps", "client_id"]
+    assert [line.split(": ")[1] for line in str(error.value).splitlines()] == [
+        "acps = 2001:db9::/32", "client_id = zz"]

@@ -40,7 +40,8 @@ def test_rows_with_comments_blank_lines_quotes_and_windows_line_ends(read):
 
 def test_hash_is_of_the_content_only(read):
     one = read(f"{HEADER}{DUID},2001:db8:1::/56,a,b\n{OTHER},2001:db8:2::/56,,\n")
-    same = read(f"{HEADER}\n# {DUID}\n{OTHER},2001:0db8:2::/56,x,y\n{DUID.replace(':', '').upper()},2001:db8:1::/56,,\n")
+    bare = DUID.replace(":", "").upper()
+    same = read(f"{HEADER}\n# {DUID}\n{OTHER},2001:0db8:2::/56,x,y\n{bare},2001:db8:1::/56,,\n")
     other = read(f"{HEADER}{DUID},2001:db8:1::/56,a,b\n{OTHER},2001:db8:3::/56,,\n")
     assert one.sha256 == same.sha256 != other.sha256
 
@@ -63,14 +64,16 @@ def test_order_of_the_acps_of_a_client_counts(read):
     ("52:54:00:12:34:56,2001:db8:1::/56,,",
      "client_id = 52:54:00:12:34:56: begins with no DUID type from 0001 to 0004 "
      f"(a MAC address? then it is 00:03:00:01:52:54:00:12:34:56); {FORMS}"),
-    ("00:04:52:54,2001:db8:1::/56,,", f"client_id = 00:04:52:54: a DUID of this type has 18 bytes, not 4; {FORMS}"),
+    ("00:04:52:54,2001:db8:1::/56,,",
+     f"client_id = 00:04:52:54: a DUID of this type has 18 bytes, not 4; {FORMS}"),
     ("00:03:00:01,2001:db8:1::/56,,",
      f"client_id = 00:03:00:01: a DUID of this type has 5 to 130 bytes, not 4; {FORMS}"),
     (f"{DUID},2001:db8:1::1/56,,",
      "acps = 2001:db8:1::1/56: has bits set to the right of its length; allowed: 2001:db8:1::/56"),
     (f"{DUID},198.51.100.33/28,,",
      "acps = 198.51.100.33/28: has bits set to the right of its length; allowed: 198.51.100.32/28"),
-    (f"{DUID},2001:db8:1::/65,,", "acps = 2001:db8:1::/65: IPv6 ACP longer than /64; allowed: /64 or shorter"),
+    (f"{DUID},2001:db8:1::/65,,",
+     "acps = 2001:db8:1::/65: IPv6 ACP longer than /64; allowed: /64 or shorter"),
     (f"{DUID},2001:db9::/56,,", "acps = 2001:db9::/56: in none of the link's ASPs; "
      "allowed: prefixes inside 198.51.100.0/24, 2001:db8::/32"),
     (f"{DUID},2001::/16,,", "acps = 2001::/16: in none of the link's ASPs; "
@@ -132,8 +135,8 @@ def test_empty_file(read):
 
 def test_not_utf8(read):
     table = read(HEADER.encode() + f"{DUID},2001:db8:1::/56,c1,".encode() + "Zürich\n".encode("latin-1"))
-    assert table.errors == [f"acp_table.csv:2: line = {DUID},2001:db8:1::/56,c1,Z\\xfcrich: byte 51 is not UTF-8; "
-                            "allowed: text in UTF-8"]
+    assert table.errors == [f"acp_table.csv:2: line = {DUID},2001:db8:1::/56,c1,Z\\xfcrich: "
+                            "byte 51 is not UTF-8; allowed: text in UTF-8"]
 
 
 def test_missing_file(tmp_path):
@@ -143,7 +146,7 @@ def test_missing_file(tmp_path):
 
 
 def test_an_asp_inside_another_is_no_trouble(read):
-    nested = [parse_prefix("2001:db8::/32"), parse_prefix("2001:db8:1::/48"), parse_prefix("2001:db8:ffff::/48")]
+    nested = [parse_prefix(asp) for asp in ("2001:db8::/32", "2001:db8:1::/48", "2001:db8:ffff::/48")]
     assert read(f"{HEADER}{DUID},2001:db8:2::/56,,\n", nested).errors == []
 
 

@@ -14,7 +14,8 @@ SUFFIX = "aero.linkupnetworks.net"
 
 def records(*asps: str, domain: str = "example.com", **others: list[str]) -> dict[str, str]:
     links = {domain: [parse_prefix(asp) for asp in asps]}
-    links.update({name.replace("_", "."): [parse_prefix(asp) for asp in theirs] for name, theirs in others.items()})
+    for name, theirs in others.items():
+        links[name.replace("_", ".")] = [parse_prefix(asp) for asp in theirs]
     found = capability_names(links, SUFFIX)
     assert len(dict(found)) == len(found), "a name has two records"
     return {name.removesuffix(f"{SUFFIX}."): value for name, value in found}
@@ -72,7 +73,7 @@ def _look_up(zone: dict[str, str], labels: list[str]) -> str | None:
 
 # All within 2001:db8:0:0::/48 plus a few outside, of any length, so that they nest.
 _ASPS = st.builds(
-    lambda bits, length: Prefix(((0x20010DB8 << 32 | bits) << 64) >> (128 - length) << (128 - length), length),
+    lambda bits, length: Prefix((0x20010DB8 << 96 | bits << 64) >> (128 - length) << (128 - length), length),
     st.sampled_from([0, 1, 0x10, 0x12, 0x1200, 0x1234, 0x00010000, 0x12345678]), st.integers(29, 64))
 
 
@@ -81,7 +82,7 @@ _ASPS = st.builds(
        st.sampled_from([0, 1, 2, 0x11, 0x12, 0x13, 0x1201, 0x1234, 0x00010001, 0x12345678, 0xFFFFFFFF]))
 def test_every_64_leads_to_the_link_of_the_longest_asp(asps, bits):
     owner = dict(asps)  # of equal ASPs the last
-    links = {domain: [asp for asp, theirs in owner.items() if theirs == domain] for domain in set(owner.values())}
+    links = {link: [asp for asp, domain in owner.items() if domain == link] for link in set(owner.values())}
     zone = {name.removesuffix(f"{SUFFIX}."): value for name, value in capability_names(links, SUFFIX)}
     subnet = Prefix((0x20010DB8 << 32 | bits) << 64, 64)
     covering = [asp for asp in owner if asp.covers(subnet)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Prefixes and the addresses made of them; the examples are those of draft-templin-aerolink-52, section 3.3."""
+"""Prefixes and the addresses made of them; examples of draft-templin-aerolink-52, section 3.3."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ def test_malformed_prefix(text, message):
 @pytest.mark.parametrize(("identifier", "message"), [
     (0, "fe80:: is the link's subnet-router anycast address; allowed: 1 to 4294967295"),
     (-1, "fe80:: is the link's subnet-router anycast address; allowed: 1 to 4294967295"),
-    (0xFFFF_C000_0220, "fe80::ffff:c000:220 is the AERO address of the ACP 192.0.2.32/32; allowed: 1 to 4294967295"),
+    (0xFFFF_C000_0220,
+     "fe80::ffff:c000:220 is the AERO address of the ACP 192.0.2.32/32; allowed: 1 to 4294967295"),
     (0x2001_0DB8_0001_0002,
      "fe80::2001:db8:1:2 is the AERO address of the ACP 2001:db8:1:2::/64; allowed: 1 to 4294967295"),
     ((1 << 64) - 1,

@@ -206,6 +206,8 @@ def delegated(node):
     status, _text = node.ask_kea("status-get")
     facts = {"leases": statistic(answer, assigned)}
     facts.update(reservations=0, table_hash="", table_loaded=False)
+    # A reload that failed leaves Kea running without sockets.
+    facts["listening"] = status.get("sockets", {}).get("status") == "ready"
     try:
         table = reservation_table(read_config(KEA_CONFIG))
         written = os.stat(KEA_CONFIG).st_mtime

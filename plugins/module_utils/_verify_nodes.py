@@ -114,6 +114,8 @@ def tables(view):
             continue
         wanted = f"{table['sha256']} ({table['rows']} Clients)"
         yield from compare(name, "ACP table", wanted, f"{kea['table_hash']} ({kea['reservations']} Clients)")
+        if not kea["listening"]:
+            yield Finding(name, "Kea", "listening on the AERO interface", "not so")
         if not kea["table_loaded"]:
             yield Finding(name, "Kea", "running with the installed configuration", "not so")
 

@@ -188,6 +188,9 @@ aero_node:
             - SHA-256 of the table that is installed, to be held against
               RV(aero.link.validate_link#module:ansible_facts).
           type: str
+        listening:
+          description: Whether Kea has its sockets on the AERO interface.
+          type: bool
         table_loaded:
           description: Whether Kea has read its configuration since that was last written.
           type: bool

@@ -106,6 +106,10 @@ BROKEN = {
         "n['s2']['delegated']['table_loaded'] = False",
         ["s2: Kea: expected running with the installed configuration, found not so"],
     ),
+    "Kea deaf": (
+        "n['s1']['delegated']['listening'] = False",
+        ["s1: Kea: expected listening on the AERO interface, found not so"],
+    ),
     "Server without default": (
         "n['s1']['routes']['policy_table']['ipv6'] = []",
         ["s1: ipv6 default in table 8060, next hop: expected one of fe80::1, fe80::2, found none"],

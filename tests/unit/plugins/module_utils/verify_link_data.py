@@ -130,7 +130,8 @@ def _fill_relay(node):
 
 
 def _fill_server(node):
-    node["delegated"] = {"leases": 3, "reservations": 2, "table_hash": "ab" * 32, "table_loaded": True}
+    node["delegated"] = {"leases": 3, "reservations": 2, "table_hash": "ab" * 32}
+    node["delegated"].update(table_loaded=True, listening=True)
     for family in ("ipv4", "ipv6"):
         node["routes"]["policy_table"][family] = [{"type": "unicast", "dst": "default", "via": "fe80::1"}]
     for acps in ACPS.values():

@@ -143,13 +143,24 @@ def _wanted_attributes(entry: Entry) -> dict[str, str]:
     return {"owner": entry.owner, "group": entry.group, "mode": f"{entry.mode:04o}"}
 
 
-def refuse_impossible(entry: Entry) -> None:
-    """Raise FilesError where a directory would have to give way to a file, or the reverse."""
+def refuse_impossible(entry: Entry, check_mode: bool) -> None:
+    """Raise FilesError where a directory would have to give way to a file, or the reverse, and
+    where there is no such owner (who may come with a package that check mode does not install)."""
     kind = _kind(entry.path)
     if kind == "directory" and entry.state in ("file", "link"):
         raise FilesError(f"{entry.path}: is a directory, wanted is a {entry.state}")
     if kind in ("file", "link") and entry.state == "directory":
         raise FilesError(f"{entry.path}: is a {kind}, wanted is a directory")
+    if entry.state in ("file", "directory") and not check_mode:
+        _known(entry.path, "user", entry.owner, pwd.getpwnam)
+        _known(entry.path, "group", entry.group, grp.getgrnam)
+
+
+def _known(path: str, kind: str, name: str, find: Callable[[str], object]) -> None:
+    try:
+        find(name)
+    except KeyError:
+        raise FilesError(f"{path}: there is no {kind} '{name}'") from None
 
 
 # ---- differences to show
@@ -208,8 +219,7 @@ class Copies:
     """Copies of new contents for checkers to read: beside the file if possible, since a mandatory
     access control profile (Kea's AppArmor profile, say) may allow its checker that place only."""
 
-    def __init__(self, fallback: str) -> None:
-        self.fallback = fallback
+    def __init__(self) -> None:
         self.paths: dict[str, str] = {}
 
     def __enter__(self) -> Copies:
@@ -223,7 +233,7 @@ class Copies:
         """The path of the copy of this entry's new content."""
         if entry.path not in self.paths:
             directory = os.path.dirname(entry.path)
-            where = directory if os.path.isdir(directory) else self.fallback
+            where = directory if os.path.isdir(directory) else None
             handle, path = tempfile.mkstemp(prefix=".aero-", dir=where)
             self.paths[entry.path] = path
             with os.fdopen(handle, "wb") as file:
@@ -232,7 +242,7 @@ class Copies:
 
 
 def run_checks(
-    entries: list[Entry], run: Callable[[list[str]], tuple[int, str]], tmpdir: str, check_mode: bool
+    entries: list[Entry], run: Callable[[list[str]], tuple[int, str]], check_mode: bool
 ) -> list[str]:
     """Run the checkers of all new contents by ``run(words) -> (exit status, output)``.
 
@@ -241,7 +251,7 @@ def run_checks(
     """
     changing = {entry.path: entry for entry in entries if entry.state == "file" and content_differs(entry)}
     notes, complaints = [], []
-    with Copies(tmpdir) as copies:
+    with Copies() as copies:
         for entry in changing.values():
             if entry.validate is None:
                 continue
@@ -302,10 +312,7 @@ def _replace(entry: Entry) -> None:
 
 
 def _set_attributes(path: str, entry: Entry) -> None:
-    try:
-        shutil.chown(path, entry.owner, entry.group)
-    except LookupError as error:
-        raise FilesError(f"{entry.path}: {error}") from error
+    shutil.chown(path, entry.owner, entry.group)
     os.chmod(path, entry.mode)
 
 

@@ -152,7 +152,7 @@ def place(module: AnsibleModule) -> dict:
     """Do what the module is for; returns its result."""
     entries = [Entry.from_option(option) for option in module.params["files"]]
     for entry in entries:
-        refuse_impossible(entry)
+        refuse_impossible(entry, module.check_mode)
     changing = [entry for entry in entries if content_differs(entry) or attributes_differ(entry)]
     tags = {tag for entry in changing for tag in entry.on_change}
     result = {
@@ -160,7 +160,7 @@ def place(module: AnsibleModule) -> dict:
         "changed_files": [entry.path for entry in changing],
         "notify": sorted(tags),
         "diff": [diff for entry in changing for diff in differences(entry)],
-        "notes": run_checks(entries, runner(module), module.tmpdir, module.check_mode),
+        "notes": run_checks(entries, runner(module), module.check_mode),
     }
     if not module.check_mode:
         _pending.add(module.params["pending"], tags)

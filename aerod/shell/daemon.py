@@ -104,7 +104,11 @@ class Daemon:
         self._refresh_underlays()
         self._learn(self._reconcile())
         self._loop.add(self._tun.fileno(), self._packets_from_tun)
-        self._loop.handle_signals({signal.SIGTERM: self._loop.stop, signal.SIGINT: self._loop.stop})
+        self._loop.handle_signals({
+            signal.SIGTERM: self._loop.stop,
+            signal.SIGINT: self._loop.stop,
+            signal.SIGHUP: lambda: log.warning("the configuration is only read at start: restart me"),
+        })
         self._watchdog()
         systemd.notify("READY=1\nSTATUS=" + self._operator.summary())
         log.info("started: %s", self._operator.summary())

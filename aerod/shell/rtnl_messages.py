@@ -296,7 +296,12 @@ def address_message(address: Address) -> Any:
     message["prefixlen"] = address.length
     message["index"] = address.index
     times = {"ifa_preferred": address.preferred, "ifa_valid": address.valid, "cstamp": 0, "tstamp": 0}
+    broadcast = []
+    if len(raw) == 4 and address.length < 31:
+        last = int.from_bytes(raw, "big") | (1 << 32 - address.length) - 1
+        broadcast = [("IFA_BROADCAST", last.to_bytes(4, "big"))]
     message["attrs"] = [
+        *broadcast,
         ("IFA_LOCAL", raw),
         ("IFA_ADDRESS", raw),
         ("IFA_FLAGS", address.flags),

@@ -9,8 +9,8 @@ arrives to the first.  IPv6 needs one, without checksum (RFC 6935).
 
 from __future__ import annotations
 
+import array
 import contextlib
-import ctypes
 import errno
 import os
 import select
@@ -74,8 +74,9 @@ def _ancillary6(hop_limit: int, traffic_class: int, dont_fragment: bool) -> list
 
 def _steer_to_first(member: socket.socket) -> None:
     """Let the first socket of the reuseport group of ``member`` receive everything."""
-    program = ctypes.create_string_buffer(struct.pack("=HBBI", _BPF_RET_K, 0, 0, 0))
-    filter_program = struct.pack("@HP", 1, ctypes.addressof(program))
+    program = array.array("B", struct.pack("=HBBI", _BPF_RET_K, 0, 0, 0))
+    address, _length = program.buffer_info()
+    filter_program = struct.pack("@HP", 1, address)  # struct sock_fprog
     member.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, filter_program)
 
 

@@ -47,3 +47,39 @@ $(VENV)/runtime.done: requirements.txt | $(VENV)/bin/pip
 $(VENV)/development.done: requirements-dev.txt requirements.txt | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	@touch $@
+
+.PHONY: test
+test: lint unit sanity integration lab-test ## Run all tests: linters, unit, sanity, integration, and the lab from nothing
+
+.PHONY: lint
+lint: venv-dev
+	$(VENV)/bin/ruff check
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" ansible-lint
+	$(VENV)/bin/antsibull-changelog lint
+
+.PHONY: unit
+unit: venv-dev daemons ## Run the unit tests
+	$(VENV)/bin/python -m pytest tests/unit
+
+.PHONY: sanity
+sanity: venv-dev ## Run ansible-test sanity on the built collection
+	tests/sanity/run
+
+.PHONY: integration
+integration: venv-dev daemons root ## Run real daemons against each other in network namespaces
+	$(SUDO) $(VENV)/bin/python -m pytest tests/integration
+
+.PHONY: lab-test
+lab-test: venv-dev root ## Build the lab's link from bare nodes and test it, then take it down
+	$(MAKE) lab-down
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name site --destroy never
+	$(SUDO) $(VENV)/bin/python -m pytest tests/lab
+	$(MAKE) lab-down
+
+.PHONY: bench
+bench: root ## Measure what the running lab costs
+	$(SUDO) $(VENV)/bin/python tests/bench/lab.py
+
+.PHONY: daemons
+daemons:
+	@$(SUDO) tests/install-daemons

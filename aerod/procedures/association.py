@@ -102,8 +102,13 @@ class Association:
         return bool(self.leases) and self.state in (BOUND, RENEWING, REBINDING)
 
     @property
+    def reachable(self) -> bool:
+        """Whether some underlay has an address of the Server's family."""
+        return bool(self._underlays.toward(self.server))
+
+    @property
     def alive(self) -> bool:
-        return self.usable and self.unanswered < _SILENT_AFTER
+        return self.usable and self.reachable and self.unanswered < _SILENT_AFTER
 
     @property
     def finished(self) -> bool:

@@ -241,12 +241,14 @@ class Delegation:
                 self._ask(now)
 
     def _wanted(self) -> int:
-        return 0 if self._released else self._config.client.server_count - len(self.associations)
+        """How many associations are missing; one out of reach may come back, but does not count."""
+        have = sum(association.reachable for association in self.associations)
+        return 0 if self._released else self._config.client.server_count - have
 
     def _untried(self) -> list[_Candidate]:
         """The candidates that are no Server of ours and that some underlay can reach."""
         used = {association.server for association in self.associations}
-        ours = {association.link_local for association in self.associations} - {None}
+        ours = {a.link_local for a in self.associations if a.reachable} - {None}
         return [
             candidate
             for candidate in self._candidates

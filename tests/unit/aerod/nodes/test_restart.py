@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A restarted aerod goes on from its saved state."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from aerod.address import Prefix
+from tests.unit.aerod.harness import H1, H2, Link, Nat, ip6, underlay
+from tests.unit.aerod.nodes.test_whole_link import assert_traffic
+
+
+def restarted(link: Link, host, pause: float = 2.0) -> None:
+    """Stop the daemon, wait, and start it with what it saved as JSON."""
+    saved = json.loads(json.dumps(host.stop()))
+    link.run(pause)
+    saved["age"] = pause
+    host.routes.clear()
+    host.leases = ()
+    host.start(saved)
+
+
+@pytest.mark.parametrize("nat", [None, "203.0.113.200"])
+def test_server(nat) -> None:
+    """Neighbors, routes and links are back before any Client says a word, NAT or not."""
+    link = Link(c1=("10.77.0.2",) if nat else ("203.0.113.101",), nat=Nat(nat) if nat else None).settled()
+    before = link.s1.node.neighbors(link.now, "static")[0]
+    routes = set(link.s1.routes)
+    restarted(link, link.s1)
+    link.use_relay(link.s1, 1)
+    after = link.s1.node.neighbors(link.now, "static")[0]
+    assert link.s1.routes == routes
+    assert after["links"] == before["links"] and after["prefixes"] == before["prefixes"]
+    assert after["expires_in"] == pytest.approx(before["expires_in"] - 2)
+    sent = len(link.log)
+    assert_traffic(link)
+    assert all(d.payload[0] != 0x60 or d.payload[6] != 17 for _, d in link.log[sent:])
+
+
+def test_server_after_too_long() -> None:
+    """What ended meanwhile is not restored."""
+    link = Link().settled()
+    link.cut.add("c1")
+    restarted(link, link.s1, 7300)
+    assert link.s1.routes == set()
+    assert link.s1.node.neighbors(link.now, "static") == []
+
+
+def test_server_without_saved_state() -> None:
+    """The next Renew brings the Client back."""
+    link = Link().settled()
+    link.s1.stop()
+    link.s1.routes.clear()
+    link.s1.start(None)
+    link.use_relay(link.s1, 1)
+    link.c1.send(ip6(H1, H2))
+    assert link.c2.delivered == []
+    link.run(1000)
+    assert_traffic(link)
+
+
+def test_server_keeps_a_release_in_its_grace() -> None:
+    """Remaining lifetimes are saved, not the original ones."""
+    link = Link().settled()
+    link.c1.node.release(link.now)
+    link.run(1)
+    restarted(link, link.s1, 1)
+    assert len(link.s1.routes) == 2
+    link.run(4)
+    assert link.s1.routes == set()
+
+
+def test_client() -> None:
+    """Leases, Server and ASPs are back; no new exchange is needed."""
+    link = Link().settled()
+    before = link.c1.node.leases(link.now)[0]
+    restarted(link, link.c1)
+    after = link.c1.node.leases(link.now)[0]
+    for key in ("server", "state", "seen_as", "asps", "behind_nat"):
+        assert after[key] == before[key]
+    assert after["renew_in"] == pytest.approx(before["renew_in"] - 2)
+    assert [str(lease.prefix) for lease in link.c1.leases] == ["198.51.100.32/28", "2001:db8:1000:2000::/56"]
+    sent = len(link.log)
+    assert_traffic(link)
+    assert all(d.payload[6] != 17 for _, d in link.log[sent:] if d.payload[0] == 0x60)
+    link.run(1000)
+    assert link.c1.node.leases(link.now)[0]["state"] == "bound"
+
+
+def test_client_at_another_address() -> None:
+    """Its Server hears at once that the Client has moved meanwhile."""
+    link = Link().settled()
+    link.c1.underlays = [underlay("203.0.113.150")]
+    restarted(link, link.c1)
+    link.run(0.1)
+    assert_traffic(link)
+
+
+def test_client_after_its_lease_ended() -> None:
+    """It starts over."""
+    link = Link().settled()
+    restarted(link, link.c1, 7300)
+    assert link.c1.leases == ()
+    link.run(3)
+    assert len(link.c1.leases) == 2
+    assert_traffic(link)
+
+
+def test_client_with_nothing_tells_so() -> None:
+    """The shell gets the full, empty state and can clear what an earlier run left."""
+    link = Link()
+    assert (link.c1.leases, link.c1.lease_reports) == ((), 1)
+
+
+def test_relay_keeps_nothing() -> None:
+    """Its routes come from the kernel."""
+    link = Link().settled()
+    assert link.r1.stop() == {}
+    link.r1.start({})
+    assert link.r1.node.status(link.now)["routes"] == 0
+    for prefix in link.s1.routes | link.s2.routes:
+        link._announce(prefix)
+    assert_traffic(link)
+    assert Prefix.parse("2001:db8:1::/64") in link.s2.routes

@@ -11,6 +11,8 @@ from aerod.address import Prefix
 # Hosts do not believe an unauthenticated cut below two hours (RFC 4862 section 5.5.3 e), so a lost
 # prefix is advertised as deprecated for that long.
 LONGEST_DEPRECATION = 7200.0  # seconds
+# How often hosts get a new, shorter valid lifetime of what is deprecated.
+_REFRESH = 600.0  # seconds
 
 
 class LeasedSubnet(NamedTuple):
@@ -50,7 +52,9 @@ class Plan:
             self.lease(self.current, now)
         self.deprecated = {subnet: until for subnet, until in self.deprecated.items() if until > now}
 
-    def next_change(self) -> float | None:
-        """When :meth:`expire` has something to do, in seconds since the epoch."""
-        times = [subnet.valid_until for subnet in self.current] + list(self.deprecated.values())
+    def next_change(self, now: float) -> float | None:
+        """When hosts have to be told something new, in seconds since the epoch."""
+        times = [time for leased in self.current for time in leased[1:] if time > now]
+        if self.deprecated:
+            times += [*self.deprecated.values(), now + _REFRESH]
         return min(times, default=None)

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from aerod.address import Prefix
 from aerod.eun.plan import Plan
 
 _ROUTER_LIFETIME = 1800  # seconds
+# radvd leaves a prefix out of its advertisements when a preferred lifetime it decrements is zero.
 _PREFIX = """\
     prefix {prefix} {{
         AdvPreferredLifetime {preferred};
         AdvValidLifetime {valid};
-        DecrementLifetimes on;
+        DecrementLifetimes {decrement};
     }};
 """
 
@@ -22,25 +24,24 @@ def is_needed(plan: Plan) -> bool:
 
 def render(interface: str, mtu: int, plan: Plan, now: float) -> str:
     """The file for ``plan``: a router only while it has a prefix that is not deprecated."""
-    prefixes = [
-        _PREFIX.format(
-            prefix=leased.subnet,
-            preferred=max(0, int(leased.preferred_until - now)),
-            valid=max(0, int(leased.valid_until - now)),
-        )
+    current = [
+        _prefix(leased.subnet, leased.preferred_until - now, leased.valid_until - now)
         for leased in plan.current
         if not leased.subnet.is_ipv4
     ]
-    lifetime = _ROUTER_LIFETIME if prefixes else 0
-    prefixes += [
-        _PREFIX.format(prefix=subnet, preferred=0, valid=max(0, int(until - now)))
-        for subnet, until in sorted(plan.deprecated.items())
-    ]
+    deprecated = [_prefix(subnet, 0, until - now) for subnet, until in sorted(plan.deprecated.items())]
     return (
         f"interface {interface} {{\n"
         "    AdvSendAdvert on;\n"
-        f"    AdvDefaultLifetime {lifetime};\n"
+        f"    AdvDefaultLifetime {_ROUTER_LIFETIME if current else 0};\n"
         f"    AdvLinkMTU {mtu};\n"
-        f"{''.join(prefixes)}"
+        f"{''.join(current + deprecated)}"
         "};\n"
+    )
+
+
+def _prefix(subnet: Prefix, preferred: float, valid: float) -> str:
+    preferred, valid = max(0, int(preferred)), max(0, int(valid))
+    return _PREFIX.format(
+        prefix=subnet, preferred=min(preferred, valid), valid=valid, decrement="on" if preferred else "off"
     )

@@ -7,6 +7,7 @@ that is lost or changed is deprecated, its address removed, its DHCPv4 range sto
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -31,6 +32,7 @@ from aerod.shell.rtnl_messages import AEROD_PROTOCOL, FOREVER, Address, Route, f
 log = logging.getLogger("aero-eun")
 
 _RUN_DIR = "/run/aero-eun"
+_KERNEL_PROTOCOL, _PREFIX_ROUTE_METRIC = 2, 256
 _RESTART_DELAY = 1.0  # seconds
 _INSTALL_DELAY = 30.0  # seconds, when radvd or dnsmasq is not there
 
@@ -129,10 +131,19 @@ class EunService:
         present = {(address.ip, address.length): address for address in self._own_addresses()}
         for key, address in present.items():
             if key not in wanted:
-                _try(self._kernel.rtnl.remove_address, address)
+                self._remove(address)
         for key, address in wanted.items():
             if key not in present or abs(present[key].valid - address.valid) > 1:
                 _try(self._kernel.rtnl.add_address, address)
+
+    def _remove(self, address: Address) -> None:
+        """Remove an address and, since the kernel leaves it until it expires, its prefix route."""
+        _try(self._kernel.rtnl.remove_address, address)
+        if family_of(address.ip) == socket.AF_INET6:
+            subnet = Prefix.masked(address.ip, address.length)
+            route = Route(subnet, address.index, metric=_PREFIX_ROUTE_METRIC, protocol=_KERNEL_PROTOCOL)
+            with contextlib.suppress(ProcessLookupError):
+                self._kernel.rtnl.remove_route(route)
 
     def _announce(self) -> None:
         """Have radvd and dnsmasq tell the hosts."""
@@ -148,7 +159,7 @@ class EunService:
             except OSError as error:
                 log.error("%s: %s", error.filename, error.strerror)
                 self._retry_timer.set_earlier(self._loop.now() + _INSTALL_DELAY)
-        change = self._plan.next_change()
+        change = self._plan.next_change(now)
         self._expiry_timer.set(None if change is None else self._loop.now() + max(0.0, change - now))
 
 
@@ -156,7 +167,8 @@ def _address(index: int, leased: LeasedSubnet, now: float) -> Address:
     valid = _lifetime(leased.valid_until, now)
     preferred = min(valid, _lifetime(leased.preferred_until, now))
     subnet = leased.subnet
-    return Address(index, host_address(subnet), subnet.native_length, preferred=preferred, valid=max(1, valid))
+    ip = host_address(subnet)
+    return Address(index, ip, subnet.native_length, preferred=preferred, valid=max(1, valid))
 
 
 def _lifetime(until: float, now: float) -> int:

@@ -20,7 +20,7 @@ options:
     description:
       - File with the process id of the container's init, as C(podman run --pidfile) writes it.
     type: path
-    default: /run/aero-lab/{{ inventory_hostname }}/pid
+    required: true
     vars:
       - name: ansible_nsenter_pidfile
   netns:
@@ -29,7 +29,7 @@ options:
       - Process ids are used again, and the file of a container that crashed is not removed. So the process
         is entered only if it lives in this namespace.
     type: path
-    default: /run/netns/aero-{{ inventory_hostname }}
+    required: true
     vars:
       - name: ansible_nsenter_netns
 extends_documentation_fragment:

@@ -75,17 +75,25 @@ def _wait_for_boot(name: str) -> None:
     raise SystemExit(f"node {name}: systemd is {state or 'silent'} after {BOOT_TIMEOUT} s")
 
 
+def _remove_cgroups(container_id: str) -> None:
+    """A crashed container leaves its cgroups behind; those of a live one do not let themselves be removed."""
+    find = ("find", str(CGROUP), "-depth", "-type", "d", "-path", f"*/libpod-{container_id}*")
+    for path in run(*in_view(*find), check=False).split():
+        run(*in_view("rmdir", path), check=False)
+
+
 def _remove(name: str) -> None:
-    """podman may need a second try after a crash; what it then still does not end is ended here."""
+    """After a crash podman needs a second try, or the node's init to be ended first."""
     container = f"{PREFIX}{name}"
     for _ in range(4):
-        podman("rm", "--force", "--time=3", container, check=False)
-        if not containers(f"{container}$"):
+        found = containers(f"{container}$").get(container)
+        if found is None:
             return
-        for pid in (read_pid(_pid_file(name)), _conmon_pid(name)):
-            if in_netns(pid, name):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.5)
+        podman("rm", "--force", "--time=3", container, check=False)
+        _remove_cgroups(found["Id"])
+        if _is_up(name):
+            os.kill(read_pid(_pid_file(name)), signal.SIGKILL)
+            time.sleep(0.5)
     raise SystemExit(f"podman does not remove {container}")
 
 
@@ -168,13 +176,6 @@ def ensure(plan: Plan, touched: set[str], changes: Changes) -> None:
         done.result()
 
 
-def _remove_cgroups(container_id: str) -> None:
-    """A crashed container leaves its cgroups behind."""
-    find = ("find", str(CGROUP), "-depth", "-type", "d", "-path", f"*/libpod-{container_id}*")
-    for path in run(*in_view(*find), check=False).split():
-        run(*in_view("rmdir", path), check=False)
-
-
 def remove_all(changes: Changes) -> None:
     """Remove every container of the lab."""
     listed = containers(PREFIX)
@@ -188,6 +189,3 @@ def remove_all(changes: Changes) -> None:
         ]
     for done in work:
         done.result()
-    if not changes.check:
-        for container in listed.values():
-            _remove_cgroups(container["Id"])

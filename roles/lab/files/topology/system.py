@@ -62,7 +62,8 @@ class Changes:
 
     def make(self, text: str, change: Callable[[], object]) -> None:
         """Report a change and, outside check mode, make it."""
-        print(text, flush=True)
+        # One write: nodes are started in several threads.
+        print(f"{text}\n", end="", flush=True)
         if not self.check:
             change()
 

@@ -45,10 +45,6 @@ class ServerError(Exception):
     """The server was not reached, or refused; the message names server and reason."""
 
 
-class Unreachable(ServerError):
-    """No packet came back."""
-
-
 class NameServer:
     """A connection to one server, opened when first needed.
 
@@ -187,9 +183,9 @@ class NameServer:
             else:
                 answer = self._by_tcp(wire)
         except TimeoutError:
-            raise Unreachable(f"The name server {self} gave no answer within {self._timeout:g} s.") from None
+            raise ServerError(f"The name server {self} gave no answer within {self._timeout:g} s.") from None
         except (OSError, EOFError) as error:
-            raise Unreachable(f"The name server {self} cannot be reached: {error}.") from None
+            raise ServerError(f"The name server {self} cannot be reached: {error}.") from None
         return self._verified(message, answer)
 
     def _verified(self, message, answer):

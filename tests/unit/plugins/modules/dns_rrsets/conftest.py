@@ -193,9 +193,12 @@ def bind(tmp_path):
 
 @pytest.fixture
 def publish(capsys):
-    """Run the module: publish(server, record, ..., option=value) -> its result, also that of a failure."""
+    """Run the module: publish(server, record, ..., option=value) -> its result.
 
-    def run(server, *records, check=False, **options):
+    It must succeed, or fail with fails=True.
+    """
+
+    def run(server, *records, check=False, fails=False, **options):
         arguments = {
             "server": server.address,
             "port": server.port,
@@ -211,6 +214,19 @@ def publish(capsys):
             dns_rrsets.main()
         result = json.loads(capsys.readouterr().out)
         assert SECRET not in json.dumps({**result, "invocation": None})
+        assert result.get("failed", False) is fails, result
         return result
+
+    return run
+
+
+@pytest.fixture
+def refused(publish):
+    """Run the module in vain, without changing anything: refused(...) -> its message."""
+
+    def run(*arguments, **options):
+        result = publish(*arguments, fails=True, **options)
+        assert not result.get("changed")
+        return result["msg"]
 
     return run

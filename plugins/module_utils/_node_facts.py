@@ -38,7 +38,6 @@ from ansible_collections.aero.link.plugins.module_utils._node_facts_kea import (
     ask_kea,
     read_config,
     reservation_table,
-    statistic,
 )
 from ansible_collections.aero.link.plugins.module_utils._node_facts_linux import (
     cpu_percent,
@@ -130,10 +129,10 @@ class Node:
     def has_kea(self):
         return "kea-dhcp6-server" in self.units
 
-    def ask_kea(self, command, arguments=None):
+    def ask_kea(self, command):
         """Kea's answer to ``command``, ``({}, None)`` when there is none."""
         try:
-            return ask_kea(KEA_SOCKET, command, arguments)
+            return ask_kea(KEA_SOCKET, command)
         except KeaError as error:
             self.problems.append(str(error))
             return {}, None
@@ -201,10 +200,9 @@ def leases(node):
 def delegated(node):
     if not node.has_kea:
         return {"delegated": None}
-    assigned = "subnet[1].assigned-pds"
-    answer, _text = node.ask_kea("statistic-get", {"name": assigned})
     status, _text = node.ask_kea("status-get")
-    facts = {"leases": statistic(answer, assigned)}
+    # Kea counts leases of its pools only, and reservations are in none: the count is aerod's.
+    facts = {"prefixes": (node.status or {}).get("routes", 0)}
     facts.update(reservations=0, table_hash="", table_loaded=False)
     # A reload that failed leaves Kea running without sockets.
     facts["listening"] = status.get("sockets", {}).get("status") == "ready"

@@ -20,16 +20,13 @@ class KeaError(Exception):
     """Kea is not there, refused a command, or has a configuration that cannot be read."""
 
 
-def ask_kea(path, command, arguments=None, timeout=5.0):
+def ask_kea(path, command, timeout=5.0):
     """The arguments and the text that Kea answers ``command`` with, over its control socket ``path``."""
-    request = {"command": command}
-    if arguments:
-        request["arguments"] = arguments
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as kea:
             kea.settimeout(timeout)
             kea.connect(path)
-            kea.sendall(json.dumps(request).encode())
+            kea.sendall(json.dumps({"command": command}).encode())
             reply = json.loads(b"".join(iter(lambda: kea.recv(65536), b"")))
     except (OSError, ValueError) as error:
         raise KeaError(f"{path}: {command}: {error}") from error
@@ -69,9 +66,3 @@ def _delegated(text):
     """The ACP of an IA_PD prefix, in which IPv4 a.b.c.d/n is written ::ffff:a.b.c.d/96+n."""
     address, _slash, length = text.partition("/")
     return Prefix(int.from_bytes(socket.inet_pton(socket.AF_INET6, address), "big"), int(length))
-
-
-def statistic(arguments, name):
-    """The newest value of the statistic ``name`` in the answer to ``statistic-get`` (0 if there is none)."""
-    samples = arguments.get(name, [])
-    return samples[0][0] if samples else 0

@@ -177,7 +177,7 @@ aero_node:
       description: Kea on a Server. Null where there is no Kea.
       type: dict
       contains:
-        leases:
+        prefixes:
           description: The number of prefixes delegated now.
           type: int
         reservations:

@@ -130,7 +130,7 @@ def _fill_relay(node):
 
 
 def _fill_server(node):
-    node["delegated"] = {"leases": 3, "reservations": 2, "table_hash": "ab" * 32}
+    node["delegated"] = {"prefixes": 3, "reservations": 2, "table_hash": "ab" * 32}
     node["delegated"].update(table_loaded=True, listening=True)
     for family in ("ipv4", "ipv6"):
         node["routes"]["policy_table"][family] = [{"type": "unicast", "dst": "default", "via": "fe80::1"}]

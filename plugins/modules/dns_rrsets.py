@@ -20,8 +20,8 @@ description:
   - Wildcard names are names like others here. An answer that the server makes up from a wildcard (RFC 4592)
     is not taken for an RRset. To tell, the module also sends updates that consist of prerequisites only, in
     check mode too; they change nothing.
-  - In check mode a server that cannot be reached, or a host without dnspython, is only warned about, and all
-    records count as missing. It may well be what the run would bring up.
+  - In check mode the module only warns about a server that cannot be reached or refuses, and about a host
+    without dnspython. All records then count as missing. The run may be what starts the server or changes its key.
 author:
   - The aero.link developers (@aero-link)
 extends_documentation_fragment:
@@ -166,11 +166,7 @@ changes:
 """
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.aero.link.plugins.module_utils._name_server import (
-    NameServer,
-    ServerError,
-    Unreachable,
-)
+from ansible_collections.aero.link.plugins.module_utils._name_server import NameServer, ServerError
 from ansible_collections.aero.link.plugins.module_utils._rfc2136 import (
     ALGORITHMS,
     DNSPYTHON_ERROR,
@@ -311,7 +307,7 @@ def main():
             if not module.check_mode:
                 apply_changes(server, changes, done)
     except (RecordError, ServerError) as error:
-        if not (module.check_mode and isinstance(error, Unreachable)):
+        if isinstance(error, RecordError) or not module.check_mode:
             module.fail_json(
                 msg=str(error), changed=bool(done), changes=[describe(change) for change in done]
             )

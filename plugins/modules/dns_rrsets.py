@@ -21,7 +21,8 @@ description:
     is not taken for an RRset. To tell, the module also sends updates that consist of prerequisites only, in
     check mode too; they change nothing.
   - In check mode the module only warns about a server that cannot be reached or refuses, and about a host
-    without dnspython. All records then count as missing. The run may be what starts the server or changes its key.
+    without dnspython. All records then count as missing. The run may be what starts the server or changes
+    its key.
 author:
   - The aero.link developers (@aero-link)
 extends_documentation_fragment:

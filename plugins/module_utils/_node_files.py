@@ -14,6 +14,7 @@ import grp
 import hashlib
 import os
 import pwd
+import re
 import shlex
 import shutil
 import stat
@@ -21,7 +22,8 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 
-SECRET = "(secret)\n"
+SECRET = "(secret)"
+CHANGED_SECRET = "(changed secret)\n"
 NOT_FOUND = 127  # exit status of a shell for a command that does not exist
 
 
@@ -45,6 +47,7 @@ class Entry:
     keep_predecessor: str | None
     on_change: list[str]
     secret: bool
+    mask: str | None
     binary: bool
 
     @classmethod
@@ -65,7 +68,8 @@ class Entry:
             path=path, state=state, data=data, target=option["target"], mode=mode, owner=option["owner"],
             group=option["group"], if_contains=option["if_contains"], validate=option["validate"],
             keep_predecessor=option["keep_predecessor"], on_change=option["on_change"],
-            secret=option["secret_content"] is not None, binary=option["content_b64"] is not None,
+            secret=option["secret_content"] is not None, mask=option["mask"],
+            binary=option["content_b64"] is not None,
         )  # fmt: skip
 
 
@@ -170,7 +174,8 @@ def differences(entry: Entry) -> list[dict[str, str]]:
     """What Ansible shows with ``--diff``."""
     shown = []
     if content_differs(entry):
-        shown.append(_diff(entry.path, _shown_now(entry), _shown_wanted(entry)))
+        before, after = _shown_now(entry), _shown_wanted(entry)
+        shown.append(_diff(entry.path, before, after + CHANGED_SECRET if before == after else after))
     if attributes_differ(entry):
         now, wanted = _attributes(entry.path), _wanted_attributes(entry)
         shown.append(_diff(f"{entry.path} (attributes)", _lines(now), _lines(wanted)))
@@ -196,17 +201,17 @@ def _shown_now(entry: Entry) -> str:
 
 def _shown_wanted(entry: Entry) -> str:
     if entry.state == "file":
-        text = _shown(entry.data or b"", entry)
-        return text.replace("(secret)", "(secret, changed)") if entry.secret else text
+        return _shown(entry.data or b"", entry)
     if entry.state == "link":
         return f"link to {entry.target}\n"
     return "" if entry.state == "absent" else "directory\n"
 
 
 def _shown(data: bytes, entry: Entry) -> str:
-    # A file that is to be removed may hold secrets, and nobody said whether.
-    if entry.secret or entry.state == "absent":
-        return SECRET if entry.secret else f"({len(data)} bytes)\n"
+    if entry.state == "absent":
+        return f"({len(data)} bytes)\n"  # it may hold secrets, and nobody said whether
+    if entry.secret:
+        return re.sub(entry.mask, SECRET, data.decode(errors="replace")) if entry.mask else SECRET + "\n"
     if entry.binary:
         return f"({len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()})\n"
     return data.decode(errors="replace")

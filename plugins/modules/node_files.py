@@ -44,6 +44,11 @@ options:
       secret_content:
         description: The text of a file that holds a secret. It is shown neither in logs nor in differences.
         type: str
+      mask:
+        description:
+          - For O(files[].secret_content). Regular expression of all that is secret in it.
+            Differences then show the rest.
+        type: str
       content_b64:
         description: The bytes of a file, encoded in base64. Differences show size and hash only.
         type: str
@@ -175,6 +180,7 @@ def main() -> None:
         "state": {"choices": ["file", "directory", "link", "absent"], "default": "file"},
         "content": {"type": "str"},
         "secret_content": {"type": "str", "no_log": True},
+        "mask": {"type": "str"},
         # Not secret, but nobody wants it in the journal.
         "content_b64": {"type": "str", "no_log": True},
         "target": {"type": "str"},

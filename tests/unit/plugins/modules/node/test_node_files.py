@@ -137,6 +137,15 @@ def test_secrets_stay_secret(place, tmp_path):
     assert "password" not in json.dumps(result)
 
 
+def test_masked_secrets_leave_the_rest_to_see(place, tmp_path):
+    wanted = {"path": str(tmp_path / "secret"), "mask": "(?<=password ).*"}
+    place({**wanted, "secret_content": "port 1\npassword one\n"})
+    port = place({**wanted, "secret_content": "port 2\npassword two\n"}, check=True)["diff"][0]
+    assert (port["before"], port["after"]) == ("port 1\npassword (secret)\n", "port 2\npassword (secret)\n")
+    secret = place({**wanted, "secret_content": "port 1\npassword two\n"})["diff"][0]
+    assert secret["after"] == secret["before"] + "(changed secret)\n"
+
+
 def test_tags_wait_for_the_services(place, tmp_path):
     """A run that is cut off after the files must not be forgotten by the next."""
     place({"path": str(tmp_path / "a"), "content": "1", "on_change": ["one"]})

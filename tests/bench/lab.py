@@ -112,10 +112,8 @@ def bench_rest() -> None:
     print(f"bare Python interpreter   {baseline / 1024:7.1f} MB")
     for node, pid in pids.items():
         share = (cpu_seconds(pid) - before[node]) / REST
-        memory = pss_kb(pid)
-        print(
-            f"aerod at rest on {node:<8} {memory / 1024:7.1f} MB   ratio {memory / baseline:.1f} {share:8.2%} of a core"
-        )
+        memory, ratio = pss_kb(pid) / 1024, pss_kb(pid) / baseline
+        print(f"aerod at rest on {node:<8} {memory:7.1f} MB   ratio {ratio:.1f} {share:8.2%} of a core")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.aero.link.plugins.module_utils import _acp_table
 from ansible_collections.aero.link.plugins.module_utils._prefixes import parse_prefix
 
-ASPS = [parse_prefix("2001:db8::/32"), parse_prefix("198.51.100.0/24")]
+ASPS = (parse_prefix("2001:db8::/32"), parse_prefix("198.51.100.0/24"))
 HEADER = "client_id,acps,name,comment\n"
 DUID = "00:03:00:01:52:54:00:12:34:56"
 OTHER = "00:03:00:01:52:54:00:12:34:57"
@@ -104,6 +104,7 @@ def test_duplicate_duid_however_it_is_written(read):
     ("2001:db8:1::/56", "2001:db8:1::/56", "2001:db8:1::/56: already on line 2"),
     ("2001:db8::/48", "2001:db8:0:1::/64", "2001:db8:0:1::/64: overlaps 2001:db8::/48 on line 2"),
     ("2001:db8:0:1::/64", "2001:db8::/48", "2001:db8::/48: overlaps 2001:db8:0:1::/64 on line 2"),
+    ("198.51.100.0/28", "198.51.100.15/32", "198.51.100.15/32: overlaps 198.51.100.0/28 on line 2"),
     ("198.51.100.0/28", "198.51.100.8/29", "198.51.100.8/29: overlaps 198.51.100.0/28 on line 2"),
 ])
 def test_overlapping_acps(read, first, second, error):

@@ -26,8 +26,8 @@ def hosts(tmp_path):
     return link_hosts(tmp_path)
 
 
-def refused(hosts, groups=GROUPS):
-    link, errors = _model.build(hosts, groups)
+def refused(hosts, groups=None):
+    link, errors = _model.build(hosts, GROUPS if groups is None else groups)
     assert link == {} and errors
     return errors
 

@@ -189,7 +189,7 @@ class PlainEngine:
             if header.destination.startswith(LINK_LOCAL_PREFIX) and not _is_local_service(arrival):
                 self._counters.drop("not_for_kernel")
                 return
-            if _may_be_nd(packet, header):
+            if _is_nd(packet, header):
                 self._counters.drop("nd_to_kernel")
                 return
         elif is_multicast(header.destination):
@@ -295,10 +295,8 @@ def _is_local_service(arrival: Arrival) -> bool:
     return arrival.origin.trusted and header.source == arrival.origin.link_local
 
 
-def _may_be_nd(packet: bytes, header: IPHeader) -> bool:
+def _is_nd(packet: bytes, header: IPHeader) -> bool:
     """Whether the kernel would take the IPv6 packet for ND, extension headers or not."""
-    if header.hop_limit != 255:
-        return False
     protocol, offset = header.protocol, header.payload_offset
     while protocol in _EXTENSIONS and offset + 8 <= header.total_length:
         protocol, offset = packet[offset], offset + 8 * (packet[offset + 1] + 1)

@@ -16,7 +16,6 @@ from aerod.wire.ipv4_fragment import fragment_ipv4
 
 # Packets up to this size are always admitted, and no path MTU below it is ever reported.
 ALWAYS_ADMITTED = 1500
-LEAST_CONTROL_TTL = 64
 
 _IDENTIFICATIONS = 1 << 32
 
@@ -56,10 +55,8 @@ class Transmitter:
 
     def send_control(self, path: Path, packet: bytes, header: IPHeader) -> None:
         """Send an own control message, of whatever size."""
-        outer = _first_outer(path, packet, header)
-        # A foreign DHCPv6 module may have written hop limit 1 (O-9).
-        outer.hop_limit = max(outer.hop_limit, LEAST_CONTROL_TTL)
-        self._fragment(path, packet, outer)
+        # All of them are made here with hop limit 255, which reaches the outer header (O-9).
+        self._fragment(path, packet, _first_outer(path, packet, header))
 
     def _fragment(self, path: Path, packet: bytes, outer: OuterHeader) -> None:
         self._identification = (self._identification + 1) % _IDENTIFICATIONS

@@ -20,6 +20,7 @@ from aerod.wire.dhcpv6 import (
 )
 from aerod.wire.dhcpv6_options import (
     IAPD,
+    STATUS_NO_BINDING,
     STATUS_NO_PREFIX_AVAIL,
     STATUS_SUCCESS,
     ClientId,
@@ -45,6 +46,7 @@ class FakeKea:
         self.preferred, self.valid, self.t1, self.t2 = 3600, 7200, 1000, 2000
         self.rapid_commit = True
         self.silent = False
+        self.no_binding = False
         self.seen: list[Message] = []
         self.requests: list[RelayMessage] = []
         self.leases: dict[tuple[bytes, int], Prefix] = {}
@@ -73,6 +75,11 @@ class FakeKea:
         common = (duid, ServerId(self.server_id), *forward.find(SuppliedOptions).options)
         if message.type == RELEASE:
             return self._released(message, common)
+        if message.type in (RENEW, REBIND) and self.no_binding:
+            refusals = [
+                IAPD(ia.iaid, 0, 0, (StatusCode(STATUS_NO_BINDING),)) for ia in message.find_all(IAPD)
+            ]
+            return Message(REPLY, message.transaction_id, (*common, *refusals))
         rapid = message.find(RapidCommit) is not None and self.rapid_commit
         kind = ADVERTISE if message.type == SOLICIT and not rapid else REPLY
         options = [RapidCommit()] if message.type == SOLICIT and rapid else []

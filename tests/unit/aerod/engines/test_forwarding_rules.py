@@ -159,6 +159,16 @@ def test_route_changes_move_an_acp(link) -> None:
     assert link.r1.drops() == {"drop_unreachable": 1}
 
 
+def test_an_acp_as_large_as_its_asp(link) -> None:
+    """Withdrawn, it leaves the ASP unreachable."""
+    asp = Prefix.parse("198.51.100.0/24")
+    link.r1.node.route_changed(KernelRoute(asp, link_local(11)), link.now)
+    assert sent(link.r1, ip4("198.18.0.1", "198.51.100.200")) == [S1_AT]
+    link.r1.node.route_changed(KernelRoute(asp, None), link.now)
+    assert sent(link.r1, ip4("198.18.0.1", "198.51.100.200")) == []
+    assert link.r1.drops() == {"drop_unreachable": 1}
+
+
 @pytest.mark.parametrize("prefix", ["2001::/16", "2001:db8:1:2:3::/80", "10.0.0.0/8", "::/0"])
 def test_relay_takes_only_acps(link, prefix: str) -> None:
     """AERO-215 once more, should the routing daemon let one through."""

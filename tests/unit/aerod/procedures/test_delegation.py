@@ -174,6 +174,29 @@ def test_a_withdrawn_acp_is_given_up_at_once() -> None:
     assert state(link.c1) == "soliciting"
 
 
+def test_a_lost_prefix_is_not_local_any_more() -> None:
+    """The forwarding entry ends with the lease."""
+    link = Link().settled()
+    link.s1.kea.table[C1] = ["2001:db8:1000:2000::/56"]
+    link.run(1001)
+    inside = parse_address("198.51.100.34")
+    assert link.c1.node.lookup(inside, link.now)["target"] == "neighbor"
+
+
+def test_no_binding_starts_over() -> None:
+    """Section 13.3: Solicit from the shared address; what is leased stays until its end or the answer."""
+    link = Link().settled()
+    link.s1.kea.no_binding = True
+    link.s1.kea.silent = False
+    link.run(996)
+    reports = link.c1.lease_reports
+    link.run(5)
+    assert types(link) == [SOLICIT, RENEW, SOLICIT]
+    assert messages(link)[-1][0].source == UNASSIGNED_CLIENT
+    assert held(link.c1) == ACPS and state(link.c1) == "bound"
+    assert link.c1.lease_reports == reports + 1
+
+
 def test_a_changed_acp_replaces_the_old() -> None:
     """The new prefix is taken, the old one ends, in one Reply."""
     link = Link().settled()

@@ -71,6 +71,15 @@ def test_origin_needs_address_and_port_and_own_source(cache, client) -> None:
     assert cache.origin(lla("203.0.113.5", 40001), number("2001:db8:2::9")) is None
 
 
+def test_origin_is_not_another_known_neighbor(cache, client) -> None:
+    """Section 3.12: a Client may not send what belongs to another Client of the same Server."""
+    other = Neighbor(STATIC, SIX.aero_address, links={0: Link(0, 255, lla("203.0.113.6"))})
+    cache.add(other)
+    cache.grant(other, Prefix.parse("2001:db8:2::/48"), 1, 100.0)
+    assert cache.origin(lla("203.0.113.6"), number("2001:db8:2::1")) is other
+    assert cache.origin(lla("203.0.113.6"), number("2001:db8:1::1")) is None
+
+
 def test_trusted_neighbors_send_anything(cache, client, relay) -> None:
     """A permanent neighbor's link-layer address is enough."""
     assert cache.origin(lla("203.0.113.1"), number("3fff::1")) is relay

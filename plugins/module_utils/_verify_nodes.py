@@ -22,6 +22,7 @@ UNITS = {
 }
 FIREWALL_UNIT = "aero-firewall"
 EUN_UNIT = "aero-eun"
+ANSWERS = ("NOERROR", "NXDOMAIN")
 
 
 def answering(view):
@@ -152,9 +153,14 @@ def names(view):
         answers = {(answer["name"], answer["type"]): answer for answer in node["names"]}
         for question, values in wanted.items():
             answer = answers.get(question, {"rcode": "not asked", "values": []})
-            if set(answer["values"]) != set(values):
+            if set(answer["values"]) == set(values):
+                continue
+            if answer["rcode"] in ANSWERS:
                 found = listed(answer["values"]) if answer["values"] else answer["rcode"]
                 yield Finding(host, "name {} {}".format(*question), listed(sorted(values)), found)
+            else:
+                # One line for a server that is silent or refuses, not one for each name.
+                yield Finding(host, "names of the link", "answers", answer["rcode"])
 
 
 def _infrastructure(view):

@@ -129,6 +129,10 @@ BROKEN = {
         "n['c2']['names'][1].update(values=[], rcode='NXDOMAIN')",
         [f"c2: name {data.CAPABILITY_NAME} PTR: expected example.net., found NXDOMAIN"],
     ),
+    "name server silent": (
+        "[name.update(values=[], rcode='203.0.113.53: no answer') for name in n['c2']['names']]",
+        ["c2: names of the link: expected answers, found 203.0.113.53: no answer"],
+    ),
     "lease missing": (
         "n['c1']['leases'][1]['state'] = 'soliciting'",
         ["c1: leases: expected bound at 2 Servers, found s1 bound, s2 soliciting"],

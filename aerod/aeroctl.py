@@ -163,13 +163,13 @@ def _leases(leases: list[dict[str, Any]]) -> str:
             ((lease["client"], " ".join(lease["prefixes"]), _seconds(lease["valid_in"])) for lease in leases),
         )
     return _table(
-        ("SERVER", "AT", "STATE", "PREFIX", "PREFERRED FOR", "VALID FOR", "RENEW IN", "SEEN AS"),
+        ("SERVER", "AT", "STATE", "PREFIX OR REASON", "PREFERRED FOR", "VALID FOR", "RENEW IN", "SEEN AS"),
         (
             (
                 lease["server"],
                 _endpoint(lease["server_address"], lease["server_port"]),
                 lease["state"],
-                prefix and prefix["prefix"],
+                prefix["prefix"] if prefix else lease.get("status"),
                 prefix and _seconds(prefix["preferred_in"]),
                 prefix and _seconds(prefix["valid_in"]),
                 None if lease["renew_in"] is None else _seconds(lease["renew_in"]),

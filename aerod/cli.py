@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", metavar="FILE", help="check a configuration file and exit")
     mode.add_argument("--prepare", action="store_true", help="make the AERO interface, as root, and exit")
+    mode.add_argument("--withdraw", action="store_true", help="undo all in the kernel, as root, and exit")
     mode.add_argument("--eun", action="store_true", help="serve the end user network of a Client")
     return parser
 
@@ -66,6 +67,10 @@ def _run(checked: config.Config, options: argparse.Namespace) -> None:
         from aerod.shell.prepare import prepare
 
         prepare(checked, options.user)
+    elif options.withdraw:
+        from aerod.shell.withdraw import withdraw
+
+        withdraw()
     elif options.eun:
         from aerod.eun.service import EunService
 

@@ -42,7 +42,7 @@ class Table:
         """A whole number in ``least``..``most``."""
         allowed = f"must be a whole number from {least} to {most}"
         given, value = self._take(key, allowed, default, 0)
-        if given and (type(value) is not int or not least <= value <= most):
+        if given and (not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most):
             self.error(key, value, allowed)
             return 0
         return value

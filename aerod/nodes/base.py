@@ -47,6 +47,14 @@ class Node:
         self.too_big = self._errors.too_big
         self.with_own_source = self._errors.with_own_source
 
+    def start(self, saved: dict[str, Any], now: float) -> None:
+        """Take up the saved state, as far as it is any good, and begin."""
+        try:
+            self._restore(saved, now)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self._outbox.warning(f"the saved state cannot be used from here on: {error!r}")
+        self._start(now)
+
     # What the shell feeds in
 
     def datagram_received(self, datagram: Datagram, now: float) -> None:
@@ -84,6 +92,12 @@ class Node:
         return self._outbox.take()
 
     # What the node types fill in
+
+    def _restore(self, saved: dict[str, Any], now: float) -> None:
+        """Take up what :meth:`saved_state` gave ``saved["age"]`` seconds ago."""
+
+    def _start(self, now: float) -> None:
+        """Begin whatever does not wait to be asked."""
 
     def _due(self) -> float | None:
         return None

@@ -24,7 +24,7 @@ from aerod.wire.udp import parse_udp
 class Client(Node):
     """Sends what comes from its own prefixes to its primary Server, takes what comes for them."""
 
-    def __init__(self, config: Config, now: float, saved: dict[str, Any], random: Random) -> None:
+    def __init__(self, config: Config, now: float, random: Random) -> None:
         super().__init__(config, now, Forwarding(own_sources_only=True), random)
         self._servers: dict[bytes, Neighbor] = {}
         self._held: tuple[Lease, ...] | None = None
@@ -37,7 +37,11 @@ class Client(Node):
             self._send_control,
             self._delegation_changed,
         )
+
+    def _restore(self, saved: dict[str, Any], now: float) -> None:
         self._delegation.restore(saved, now)
+
+    def _start(self, now: float) -> None:
         self._delegation_changed(now)
         self._delegation.start(now)
 

@@ -17,4 +17,6 @@ _ROLES: dict[str, type[Node]] = {"client": Client, "relay": Relay, "server": Ser
 
 def make_node(config: Config, now: float, saved: dict[str, Any] | None, random: Random) -> Node:
     """Return a started node; ``saved`` is what ``saved_state`` gave ``saved["age"]`` seconds ago."""
-    return _ROLES[config.node.role](config, now, saved or {}, random)
+    node = _ROLES[config.node.role](config, now, random)
+    node.start(saved or {}, now)
+    return node

@@ -18,7 +18,7 @@ _LONGEST_IPV6_ACP = 64
 class Relay(Infrastructure):
     """Forwards by the ACP routes its routing daemon learned from the Servers."""
 
-    def __init__(self, config: Config, now: float, saved: dict[str, Any], random: Random) -> None:
+    def __init__(self, config: Config, now: float, random: Random) -> None:
         super().__init__(config, now, Forwarding(otherwise=Verdict.LOCAL), random, upstream=False)
         for asp in config.link.asps:
             self._forwarding.routes[asp] = Verdict.UNREACHABLE
@@ -46,5 +46,5 @@ class Relay(Infrastructure):
         return short_enough and any(asp.covers(prefix) for asp in self._config.link.asps)
 
     def status(self, now: float) -> dict[str, Any]:
-        routes = sum(isinstance(target, Neighbor) for _, target in self._forwarding.routes.items())
+        routes = sum(isinstance(target, Neighbor) for _unused, target in self._forwarding.routes.items())
         return super().status(now) | {"routes": routes}

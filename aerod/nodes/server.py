@@ -21,7 +21,7 @@ from aerod.wire.ip import IPHeader
 class Server(Infrastructure):
     """Forwards between its Clients and to a Relay; never to the native network."""
 
-    def __init__(self, config: Config, now: float, saved: dict[str, Any], random: Random) -> None:
+    def __init__(self, config: Config, now: float, random: Random) -> None:
         super().__init__(config, now, Forwarding(), random, upstream=True)
         self._bindings = Bindings(
             self._neighbors, self._forwarding, self._underlays, self._outbox, config.server.release_grace
@@ -36,7 +36,10 @@ class Server(Infrastructure):
             self._outbox.write,
             self._to_client,
         )
-        self._bindings.restore(saved.get("clients", []), now - saved.get("age", 0.0), now)
+
+    def _restore(self, saved: dict[str, Any], now: float) -> None:
+        then = now - saved.get("age", 0.0)
+        self._bindings.restore(saved.get("clients", []), self._config.link.asps, then, now)
 
     def _to_client(self, packet: bytes, request: Request) -> None:
         path = self._underlays.path(request.client, request.local)

@@ -117,8 +117,9 @@ class Association:
 
     @property
     def unanswered(self) -> int:
-        """How often the most patient exchange was sent in vain."""
-        return max((exchange.transmissions for exchange in self._exchanges), default=0)
+        """How often the most patient exchange over the link in use was sent in vain."""
+        used = self.best_underlay()
+        return max((e.transmissions for e in self._exchanges if e.underlay is used), default=0)
 
     @property
     def valid_until(self) -> float:
@@ -346,7 +347,7 @@ def _prefixes(message: Message) -> list[tuple[int, IAPrefix]]:
 
 
 def _grants(message: Message) -> bool:
-    return any(prefix.valid for _, prefix in _prefixes(message))
+    return any(prefix.valid for _unused, prefix in _prefixes(message))
 
 
 def _statuses(message: Message) -> list[StatusCode]:

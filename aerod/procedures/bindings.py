@@ -133,22 +133,18 @@ class Bindings:
             for duid, neighbor in self._clients.items()
         ]
 
-    def restore(self, saved: list[dict[str, Any]], then: float, now: float) -> None:
+    def restore(self, saved: list[dict[str, Any]], asps: tuple[Prefix, ...], then: float, now: float) -> None:
         """Take up the Clients that :meth:`saved_state` gave at the time ``then``."""
         for entry in saved:
+            duid = bytes.fromhex(entry["client_id"])
             for lease in entry["prefixes"]:
-                expires = then + lease["valid_in"]
-                if expires <= now:
-                    continue
-                prefix = Prefix.parse(lease["prefix"])
-                duid = bytes.fromhex(entry["client_id"])
-                neighbor = self.grant(duid, prefix, lease["iaid"], expires, now)
+                prefix, expires = Prefix.parse(lease["prefix"]), then + lease["valid_in"]
+                if expires > now and any(asp.covers(prefix) for asp in asps):
+                    self.grant(duid, prefix, lease["iaid"], expires, now)
+            neighbor = self._clients.get(duid)
+            if neighbor is not None:
                 for link in entry["links"]:
-                    address = LinkLayerAddress.parse(link["address"], link["port"])
-                    local = parse_address(link["local"])
-                    self._neighbors.set_link(
-                        neighbor, Link(link["link_id"], link["preference"], address, local)
-                    )
+                    self._neighbors.set_link(neighbor, _link(link))
 
     def describe(self, now: float) -> list[dict[str, Any]]:
         """Return the leases as ``aeroctl leases`` shows them at a Server."""
@@ -162,3 +158,8 @@ class Bindings:
             }
             for duid, neighbor in self._clients.items()
         ]
+
+
+def _link(saved: dict[str, Any]) -> Link:
+    address = LinkLayerAddress.parse(saved["address"], saved["port"])
+    return Link(saved["link_id"], saved["preference"], address, parse_address(saved["local"]))

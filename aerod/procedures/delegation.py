@@ -19,6 +19,7 @@ from aerod.config import Config
 from aerod.interface import FindServers
 from aerod.procedures import association_state
 from aerod.procedures.association import SOLICITING, Association, Identity, Lease
+from aerod.procedures.exchange import Exchange
 from aerod.state.counters import Counters
 from aerod.state.outbox import Outbox
 from aerod.state.underlays import Path, Underlays
@@ -171,7 +172,9 @@ class Delegation:
                 self._outbox.warning(f"Server {remote} answers {association.status}")
             self._settle(association, now)
 
-    def _find(self, remote: LinkLayerAddress, message: Message):
+    def _find(
+        self, remote: LinkLayerAddress, message: Message
+    ) -> tuple[Association, Exchange] | tuple[None, None]:
         for association in self.associations:
             if association.server == remote and (exchange := association.expects(message)):
                 return association, exchange
@@ -283,8 +286,12 @@ class Delegation:
         return {"associations": [association_state.save(a, now) for a in self.associations if a.usable]}
 
     def restore(self, saved: dict, now: float) -> None:
-        """Take up what :meth:`saved_state` gave ``saved["age"]`` seconds ago."""
-        for entry in saved.get("associations", ()):
+        """Take up what :meth:`saved_state` gave ``saved["age"]`` seconds ago, if still configured so."""
+        client = self._config.client
+        for entry in saved.get("associations", ())[: client.server_count]:
             association = association_state.restore(entry, self._association, now - saved.get("age", 0.0))
-            if association.valid_until > now:
+            for iaid in [iaid for iaid in association.leases if iaid > client.prefixes]:
+                del association.leases[iaid]
+            configured = not client.server_addresses or association.server in client.server_addresses
+            if configured and association.valid_until > now:
                 self.associations.append(association)

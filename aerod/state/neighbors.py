@@ -180,7 +180,7 @@ class NeighborCache:
     def expired(self, now: float) -> Iterator[tuple[Neighbor, Prefix]]:
         """Yield each prefix that has ended by ``now``; the caller revokes it."""
         while self._expiries and self._expiries[0][0] <= now:
-            when, _, neighbor, prefix = heapq.heappop(self._expiries)
+            when, _unused, neighbor, prefix = heapq.heappop(self._expiries)
             delegation = neighbor.prefixes.get(prefix)
             if delegation is not None and delegation.expires == when:
                 yield neighbor, prefix

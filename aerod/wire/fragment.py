@@ -139,7 +139,7 @@ class Reassembler:
         ports.  MalformedPacket if the piece is unusable, its packet too large, or the pieces
         contradict each other; then all of that packet is dropped, pieces still to come included.
         """
-        next_header, body, fragment, _ = encapsulated
+        next_header, body, fragment, _unused = encapsulated
         packet_key = (next_header, fragment.identification)
         neighbor = self._neighbors.setdefault(key, _Neighbor())
         packet = self._half_built(neighbor, packet_key, now)

@@ -82,7 +82,7 @@ def _parse_ipv4(packet: bytes | memoryview) -> IPHeader:
     if len(packet) < IPV4_HEADER_LENGTH:
         raise MalformedPacket("IPv4 header is cut short", len(packet))
     fields = _IPV4.unpack_from(packet)
-    first, tos, total, identification, flags, ttl, protocol, _, source, destination = fields
+    first, tos, total, identification, flags, ttl, protocol, _unused, source, destination = fields
     header_length = (first & 0x0F) * 4
     if header_length < IPV4_HEADER_LENGTH or header_length > len(packet):
         raise MalformedPacket(f"IPv4 header length {header_length}", 0)

@@ -63,7 +63,7 @@ class AllaRep:
     @classmethod
     def unpack(cls, data: bytes) -> Self:
         _require(len(data) == _REPLY.size, cls, "is not 22 bytes")
-        _, link_id, preference, port, address = _REPLY.unpack(data)
+        _unused, link_id, preference, port, address = _REPLY.unpack(data)
         return cls(link_id, preference, LinkLayerAddress(address, port))
 
     def pack(self) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: nsenter
 author:
-  - The aero.link developers
+  - The aero.link developers (@aero-link)
 version_added: 0.1.0
 short_description: Run tasks in a container on this machine by entering its namespaces
 description:

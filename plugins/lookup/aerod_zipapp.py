@@ -9,7 +9,7 @@ name: aerod_zipapp
 short_description: Pack the daemon aerod into one executable file
 version_added: 0.1.0
 author:
-  - The aero.link developers
+  - The aero.link developers (@aero-link)
 description:
   - Packs the Python package C(aerod) of this collection into a zip application for C(/usr/bin/python3).
   - The same sources give the same bytes on every controller, so an unchanged daemon is never deployed anew.

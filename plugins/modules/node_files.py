@@ -10,7 +10,7 @@ module: node_files
 short_description: Put all files of a node in place at once
 version_added: 0.1.0
 author:
-  - The aero.link developers
+  - The aero.link developers (@aero-link)
 description:
   - Brings a list of files, directories and symbolic links into the wanted state in one module call.
   - Every checker runs on a copy before the first file is replaced, so a mistake in one file leaves all

@@ -10,7 +10,7 @@ module: node_services
 short_description: Bring all systemd units of a node into their state at once
 version_added: 0.1.0
 author:
-  - The aero.link developers
+  - The aero.link developers (@aero-link)
 description:
   - Enables, starts, restarts, reloads or stops a list of units in its order, after a daemon-reload
     where one is due.

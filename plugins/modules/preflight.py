@@ -10,7 +10,7 @@ module: preflight
 short_description: Check that a host can become a node of an AERO link
 version_added: 0.1.0
 author:
-  - The aero.link developers
+  - The aero.link developers (@aero-link)
 description:
   - Looks for what only the host itself can tell, before anything is changed on any host.
     The distribution, its kernel, the interfaces and addresses the inventory names, ports that other

@@ -90,7 +90,7 @@ def bench_site() -> None:
     total = sum(tasks.values())
     pings = round(total / len(tasks))
     start = time.monotonic()
-    for _ in range(pings):
+    for _unused in range(pings):
         timed(str(BIN / "ansible"), "-i", "inventories/lab", ",".join(tasks), "-m", "ansible.builtin.ping")
     baseline = time.monotonic() - start
     print(

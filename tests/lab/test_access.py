@@ -55,7 +55,7 @@ def test_sessions_from_off_link_survive_a_restart_of_everything():
     run_playbook("site")
     run_playbook("verify")
     for address, session in sessions.items():
-        said, _ = session.communicate("\n", timeout=30)
+        said, _unused = session.communicate("\n", timeout=30)
         assert said.strip() == "alive", address
 
 

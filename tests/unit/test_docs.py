@@ -103,7 +103,7 @@ def test_relative_links_resolve(page):
     for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
         if "://" in link:
             continue
-        path, _, anchor = link.partition("#")
+        path, _unused, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
         if not target.exists() or (anchor and anchor not in _anchors(target)):
             broken.append(link)

@@ -85,7 +85,7 @@ def _remove_cgroups(container_id: str) -> None:
 def _remove(name: str) -> None:
     """After a crash podman needs a second try, or the node's init to be ended first."""
     container = f"{PREFIX}{name}"
-    for _ in range(4):
+    for _unused in range(4):
         found = containers(f"{container}$").get(container)
         if found is None:
             return

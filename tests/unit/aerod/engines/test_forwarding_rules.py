@@ -211,7 +211,7 @@ def test_crossing_forwarding_state_does_not_loop(link) -> None:
     before = len(link.log)
     link.c2.send(ip6(H2, "2001:db8:9::1"))
     link.run(5)
-    assert [name for name, _ in link.log[before:]] == ["c2", "s2", "r1"]
+    assert [name for name, _unused in link.log[before:]] == ["c2", "s2", "r1"]
     assert sum(link.s1.drops().values()) == 1
 
 

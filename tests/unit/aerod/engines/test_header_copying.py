@@ -84,7 +84,7 @@ def test_congestion_met_on_the_way_reaches_the_host(make) -> None:
 def test_control_messages_leave_with_ttl_64_at_least() -> None:
     """O-9, AERO-033: every DHCPv6 message seen on the way has it."""
     link = Link().settled()
-    assert {datagram.outer.hop_limit >= 64 for _, datagram in link.log} == {True}
+    assert {datagram.outer.hop_limit >= 64 for _unused, datagram in link.log} == {True}
 
 
 def test_ports_are_constant() -> None:
@@ -92,4 +92,4 @@ def test_ports_are_constant() -> None:
     link = Link().settled()
     link.c1.send(ip6(H1, H2))
     link.run(1)
-    assert {(d.local.port, d.remote.port) for _, d in link.log} == {(8060, 8060)}
+    assert {(d.local.port, d.remote.port) for _unused, d in link.log} == {(8060, 8060)}

@@ -15,7 +15,7 @@ OVER_IPV6 = {"c1": ("fd00:ae::101",), "c1_servers": ("fd00:ae::11",)}
 def emitted(link: Link, packet: bytes) -> list:
     before = len(link.log)
     link.c1.send(packet)
-    return [datagram for _, datagram in link.log[before:]]
+    return [datagram for _unused, datagram in link.log[before:]]
 
 
 @pytest.mark.parametrize(("over", "threshold"), [(OVER_IPV4, 1244), (OVER_IPV6, 1224)])

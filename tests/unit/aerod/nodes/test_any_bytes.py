@@ -17,7 +17,7 @@ def mutated(random: Random, seeds: list[bytes]) -> bytes:
     if random.random() < 0.1:
         return random.randbytes(random.randrange(200))
     packet = bytearray(random.choice(seeds))
-    for _ in range(random.randrange(4)):
+    for _unused in range(random.randrange(4)):
         packet[random.randrange(len(packet))] = random.randrange(256)
     if random.random() < 0.3:
         del packet[random.randrange(len(packet)) :]
@@ -32,14 +32,14 @@ def test_mutated_packets_from_the_link(name, remote) -> None:
     for packet in (ip6(H1, H2, 1500), ip4("198.51.100.34", "198.51.100.66"), echo("fe80::b", "fe80::1")):
         link.c1.send(packet)
     link.run(1)
-    seeds = [datagram.payload for _, datagram in link.log]
+    seeds = [datagram.payload for _unused, datagram in link.log]
     host = getattr(link, name)
     neighbor = {"c1": "203.0.113.11", "s1": "203.0.113.101", "r1": "203.0.113.11"}[name]
     source = lla(neighbor if remote == "neighbor" else "192.0.2.9")
     before = host.node.saved_state(link.now), host.node.neighbors(link.now)
     host.kea = None
     random = Random(5)
-    for _ in range(ROUNDS):
+    for _unused in range(ROUNDS):
         host.inject(mutated(random, seeds), source)
     assert (host.node.saved_state(link.now), host.node.neighbors(link.now)) == before
 
@@ -61,6 +61,6 @@ def test_mutated_packets_from_the_kernel(name) -> None:
     seeds = [*answers, ip6(H1, H2), ip4("198.51.100.34", "198.51.100.66"), echo("fe80::b", "fe80::1")]
     host = getattr(link, name)
     random = Random(6)
-    for _ in range(ROUNDS):
+    for _unused in range(ROUNDS):
         host.send(mutated(random, seeds))
     assert host.node.neighbors(link.now)

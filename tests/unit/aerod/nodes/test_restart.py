@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from aerod.address import Prefix
-from tests.unit.aerod.harness import H1, H2, Link, Nat, ip6, underlay
+from tests.unit.aerod.harness import H1, H2, Link, Nat, ip6, lla, underlay
 from tests.unit.aerod.nodes.test_whole_link import assert_traffic
 
 
@@ -112,6 +113,41 @@ def test_client_with_nothing_tells_so() -> None:
     """The shell gets the full, empty state and can clear what an earlier run left."""
     link = Link()
     assert (link.c1.leases, link.c1.lease_reports) == ((), 1)
+
+
+@pytest.mark.parametrize(
+    "saved", [{"clients": 7, "associations": 7}, {"clients": [{}], "associations": [{}]}]
+)
+def test_saved_state_that_is_none(saved) -> None:
+    """The node starts afresh and says so."""
+    link = Link()
+    for host in (link.c1, link.s1):
+        host.notices.clear()
+        host.start(saved)
+        assert "saved state" in host.notices[0]
+    link.use_relay(link.s1, 1)
+    link.run(3)
+    assert_traffic(link)
+
+
+def test_saved_state_of_another_configuration() -> None:
+    """What the configuration no longer has is left out."""
+    link = Link().settled()
+    saved = link.s1.stop()
+    asps = (Prefix.parse("2001:db8::/32"),)
+    link.s1.config = replace(link.s1.config, link=replace(link.s1.config.link, asps=asps))
+    link.s1.routes.clear()
+    link.s1.start(saved)
+    assert link.s1.routes == {Prefix.parse("2001:db8:1000:2000::/56")}
+    saved = link.c1.stop()
+    client = replace(link.c1.config.client, prefixes=1)
+    link.c1.config = replace(link.c1.config, client=client)
+    link.c1.start(saved)
+    assert [str(lease.prefix) for lease in link.c1.leases] == ["2001:db8:1000:2000::/56"]
+    client = replace(client, server_addresses=(lla("203.0.113.12"),))
+    link.c1.config = replace(link.c1.config, client=client)
+    link.c1.start(saved)
+    assert link.c1.leases == ()
 
 
 def test_relay_keeps_nothing() -> None:

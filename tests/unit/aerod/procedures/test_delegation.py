@@ -7,7 +7,7 @@ import pytest
 
 from aerod.address import ALL_DHCP_AGENTS, UNASSIGNED_CLIENT, Prefix, parse_address
 from aerod.wire import vendor_options as vendor
-from aerod.wire.dhcpv6 import REBIND, RELEASE, RENEW, REPLY, REQUEST, SOLICIT, Message, pack, unpack
+from aerod.wire.dhcpv6 import REBIND, RELEASE, RENEW, REQUEST, SOLICIT, pack
 from aerod.wire.dhcpv6_options import (
     IAPD,
     ClientId,
@@ -16,40 +16,9 @@ from aerod.wire.dhcpv6_options import (
     OptionRequest,
     RapidCommit,
     ServerId,
-    SolMaxRT,
-    VendorOptions,
 )
-from aerod.wire.ip import UDP, build_ipv6, parse_ip
-from aerod.wire.udp import build_udp, parse_udp
-from tests.unit.aerod.harness import C1, Link, Network, lla, underlay
-
-ACPS = ["198.51.100.32/28", "2001:db8:1000:2000::/56"]
-C1_AERO = parse_address("fe80::2001:db8:1000:2000")
-
-
-def messages(network: Network, name: str = "c1") -> list:
-    """All DHCPv6 messages the node sent: header, message, datagram."""
-    found = []
-    for sender, datagram in network.log:
-        packet = datagram.payload
-        if sender != name or packet[0] >> 4 != 6 or packet[6] != UDP:
-            continue
-        header = parse_ip(packet)
-        udp = parse_udp(header.source, header.destination, packet[40:])
-        found.append((header, unpack(udp.payload), datagram))
-    return found
-
-
-def types(network: Network, name: str = "c1") -> list[int]:
-    return [message.type for _, message, _ in messages(network, name)]
-
-
-def held(host) -> list[str]:
-    return [str(lease.prefix) for lease in host.leases]
-
-
-def state(host, server: int = 0) -> str:
-    return host.node.leases(host.network.now)[server]["state"]
+from tests.unit.aerod.harness import C1, Link, lla
+from tests.unit.aerod.procedures.dhcpv6_log import ACPS, C1_AERO, held, messages, state, types
 
 
 def test_first_message() -> None:
@@ -143,7 +112,7 @@ def test_rebind_at_t2_and_start_over_at_the_end() -> None:
     link.run(5100)
     assert link.c1.leases == ()
     assert state(link.c1) == "soliciting"
-    header, message, _ = messages(link)[-1]
+    header, message, _unused = messages(link)[-1]
     assert (message.type, header.source) == (SOLICIT, UNASSIGNED_CLIENT)
     assert link.c1.node.status(link.now)["primary"] is None
     kinds = types(link)
@@ -204,114 +173,6 @@ def test_a_changed_acp_replaces_the_old() -> None:
     link.run(1001)
     assert held(link.c1) == ["198.51.100.32/28", "2001:db8:7::/48"]
     assert {str(prefix) for prefix in link.s1.routes} == set(held(link.c1))
-
-
-def inject_reply(link: Link, change, remote="203.0.113.11", source="fe80::b") -> None:
-    """Answer the Client's pending message with a forged Reply."""
-    message = messages(link)[-1][1]
-    options = (
-        ClientId(C1),
-        ServerId(b"\x00\x02x"),
-        RapidCommit(),
-        IAPD(1, 0, 0, (IAPrefix(100, 200, 56, parse_address("2001:db8:1000:2000::")),)),
-    )
-    reply = change(Message(REPLY, message.transaction_id, options))
-    ends = (parse_address(source), UNASSIGNED_CLIENT)
-    packet = build_ipv6(*ends, UDP, build_udp(*ends, 547, 546, pack(reply)))
-    link.c1.inject(packet, lla(remote))
-
-
-def pending() -> Link:
-    link = Link()
-    link.s1.kea.silent = True
-    link.run(1.5)
-    return link
-
-
-@pytest.mark.parametrize(
-    ("change", "remote", "source", "reason"),
-    [
-        (lambda m: Message(m.type, m.transaction_id ^ 1, m.options), "203.0.113.11", "fe80::b", "unexpected"),
-        (lambda m: Message(REQUEST, m.transaction_id, m.options), "203.0.113.11", "fe80::b", "unexpected"),
-        (lambda m: m, "203.0.113.12", "fe80::b", "unexpected"),
-        (lambda m: m, "203.0.113.11", "fe80::2001:db8:1:0", "no_server"),
-        (lambda m: m.without(ClientId), "203.0.113.11", "fe80::b", "not_ours"),
-        (lambda m: m.without(ClientId).with_options(ClientId(b"x")), "203.0.113.11", "fe80::b", "not_ours"),
-        (lambda m: m.without(ServerId), "203.0.113.11", "fe80::b", "not_ours"),
-    ],
-)
-def test_answers_that_answer_nothing(change, remote, source, reason) -> None:
-    """AERO-100, 124: right Server, transaction, identity and type are needed."""
-    link = pending()
-    inject_reply(link, change, remote, source)
-    assert link.c1.leases == ()
-    assert link.c1.drops() == {"drop_dhcpv6_" + reason: 1}
-
-
-def test_the_right_answer_is_taken() -> None:
-    """The control of the test above."""
-    link = pending()
-    inject_reply(link, lambda m: m)
-    assert held(link.c1) == ["2001:db8:1000:2000::/56"]
-    (lease,) = link.c1.node.leases(link.now)
-    assert (lease["renew_in"], lease["rebind_in"]) == (50, 80)
-
-
-def test_a_reply_without_rapid_commit_does_not_answer_a_solicit() -> None:
-    """RFC 8415 section 18.2.10."""
-    link = pending()
-    inject_reply(link, lambda m: m.without(RapidCommit))
-    assert link.c1.leases == ()
-
-
-@pytest.mark.parametrize(
-    "prefix",
-    [
-        IAPrefix(100, 200, 72, parse_address("2001:db8:1:2:3::")),
-        IAPrefix(300, 200, 56, parse_address("2001:db8:1000:2000::")),
-    ],
-)
-def test_unusable_prefixes_are_ignored(prefix) -> None:
-    """AERO-128, RFC 8415 section 21.22: IPv6 longer than /64, preferred longer than valid."""
-    link = pending()
-    inject_reply(link, lambda m: m.without(IAPD).with_options(IAPD(1, 0, 0, (prefix,))))
-    assert link.c1.leases == ()
-
-
-def test_host_bits_are_masked() -> None:
-    """AERO-002."""
-    link = pending()
-    prefix = IAPrefix(100, 200, 56, parse_address("2001:db8:1000:20ff::"))
-    inject_reply(link, lambda m: m.without(IAPD).with_options(IAPD(1, 0, 0, (prefix,))))
-    assert held(link.c1) == ["2001:db8:1000:2000::/56"]
-
-
-def test_a_bad_vendor_option_does_not_spoil_the_reply() -> None:
-    """AERO-120: the option is ignored, the lease is not."""
-    link = pending()
-    inject_reply(
-        link, lambda m: m.with_options(VendorOptions(45282, b"\x01\x00\x00"), VendorOptions(9, b"?"))
-    )
-    assert held(link.c1) == ["2001:db8:1000:2000::/56"]
-
-
-def test_an_endless_lease_without_preferred_lifetime_is_renewed_in_peace() -> None:
-    """Preferred lifetime 0 must not make T1 zero."""
-    link = pending()
-    prefix = IAPrefix(0, 200, 56, parse_address("2001:db8:1000:2000::"))
-    inject_reply(link, lambda m: m.without(IAPD).with_options(IAPD(1, 0, 0, (prefix,))))
-    assert link.c1.node.leases(link.now)[0]["renew_in"] == 100
-
-
-def test_sol_max_rt_is_followed() -> None:
-    """RFC 8415 section 21.24: the Server bounds the interval."""
-    link = Link()
-    link.s1.kea.silent = True
-    link.run(1.5)
-    inject_reply(link, lambda m: m.without(IAPD).with_options(SolMaxRT(60)))
-    link.run(2000)
-    times = [d for name, d in link.log if name == "c1"]
-    assert 30 < len(times) < 50
 
 
 def test_names_are_looked_up_without_configured_servers() -> None:
@@ -375,75 +236,10 @@ def test_release() -> None:
     assert types(link).count(RELEASE) > 4
     link.s1.kea.silent = False
     link.run(40)
-    header, message, _ = messages(link)[-1]
+    header, message, _unused = messages(link)[-1]
     assert header.source == C1_AERO
     assert message.find(ServerId).value == link.s1.kea.server_id
     assert link.c1.node.leases(link.now) == []
     sent = len(messages(link))
     link.run(10000)
     assert len(messages(link)) == sent
-
-
-def test_address_change_is_told_to_every_server_at_once() -> None:
-    """AERO-180, O-27: Rebind over the new address, quickly repeated; the leases stay."""
-    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=2).settled()
-    reports = link.c1.lease_reports
-    before = len(link.log)
-    link.c1.set_underlays(underlay("203.0.113.150"))
-    link.run(0.001)
-    rebinds = [d for name, d in link.log[before:] if name == "c1"]
-    assert {d.local for d in rebinds} == {lla("203.0.113.150")}
-    assert sorted(d.remote for d in rebinds) == [lla("203.0.113.11"), lla("203.0.113.12")]
-    assert types(link)[-2:] == [REBIND, REBIND]
-    link.run(1)
-    assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.150"
-    assert held(link.c1) == ACPS and link.c1.lease_reports >= reports
-
-
-def test_a_lost_rebind_is_repeated_after_a_second() -> None:
-    """O-27: not after ten."""
-    link = Link().settled()
-    link.cut.add("s1")
-    link.c1.set_underlays(underlay("203.0.113.150"))
-    link.run(0.5)
-    link.cut.clear()
-    link.run(1)
-    assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.150"
-
-
-def test_links_come_and_go() -> None:
-    """AERO-186 to 188: each usable link is told with its own Link ID, a departing one with Preference 0."""
-    link = Link().settled()
-    first, second = underlay("203.0.113.101"), underlay("203.0.113.201", link_id=1, preference=100)
-
-    def links() -> list[tuple]:
-        entry = next(n for n in link.s1.node.neighbors(link.now, "static"))
-        return sorted((e["link_id"], e["preference"], e["address"]) for e in entry["links"])
-
-    link.c1.set_underlays(first, second)
-    link.run(1)
-    assert links() == [(0, 255, "203.0.113.101"), (1, 100, "203.0.113.201")]
-    link.c1.set_underlays(second)
-    link.run(1)
-    assert links() == [(0, 0, "203.0.113.101"), (1, 100, "203.0.113.201")]
-    assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.201"
-    link.c1.set_underlays(first, second)
-    link.run(1)
-    assert links() == [(0, 255, "203.0.113.101"), (1, 100, "203.0.113.201")]
-
-
-def test_no_underlay_for_a_while() -> None:
-    """Nothing can be sent, nothing is lost but time."""
-    link = Link().settled()
-    link.c1.set_underlays()
-    link.run(1500)
-    assert held(link.c1) == ACPS
-    link.c1.set_underlays(underlay("203.0.113.101"))
-    link.run(2)
-    assert state(link.c1) == "bound"
-    link.c1.set_underlays()
-    link.run(8000)
-    assert link.c1.leases == ()
-    link.c1.set_underlays(underlay("203.0.113.101"))
-    link.run(2)
-    assert held(link.c1) == ACPS

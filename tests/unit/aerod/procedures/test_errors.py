@@ -90,7 +90,7 @@ def test_only_errors_get_a_source(link) -> None:
 
 def test_errors_are_limited(link) -> None:
     """AERO-082: 10 a second to one destination, 100 in all."""
-    for _ in range(50):
+    for _unused in range(50):
         link.c1.send(ip6(H1, "2001:db8:dead::1"))
     link.run(0.9)
     assert len(link.c1.take_delivered()) == 10
@@ -107,7 +107,7 @@ def test_errors_are_limited(link) -> None:
 def test_rate_limit_starts_afresh_each_second() -> None:
     """A full second's budget, per destination and for all."""
     limit = RateLimit()
-    assert sum(limit.allows(b"a", 5.5) for _ in range(20)) == 10
+    assert sum(limit.allows(b"a", 5.5) for _unused in range(20)) == 10
     assert limit.allows(b"b", 5.6)
     assert limit.allows(b"a", 6.0)
 

@@ -15,7 +15,7 @@ from tests.unit.aerod.harness import underlay
 def intervals(kind: int, count: int, seed: int = 1, timing=None) -> list[float]:
     exchange = Exchange(kind, underlay("203.0.113.1"), Random(seed), 100.0, timing)
     times = []
-    for _ in range(count):
+    for _unused in range(count):
         now = exchange.due
         exchange.transmitted(now)
         times.append(exchange.due - now)

@@ -81,7 +81,7 @@ def to_server(link: Link, forward: RelayMessage, message: Message, **changes):
     ends = (values["source"], UNASSIGNED_CLIENT)
     before = len(link.log)
     link.s1.send(build_ipv6(*ends, UDP, build_udp(*ends, 547, 547, pack(reply))))
-    return [datagram for _, datagram in link.log[before:]]
+    return [datagram for _unused, datagram in link.log[before:]]
 
 
 def granting(duid: bytes = C1, valid: int = 7200, kind: int = REPLY, *options) -> Message:

@@ -38,7 +38,7 @@ def test_lookup_is_that_of_a_search_through_all(added: list, removed: list, addr
     assert table.lookup(address) == max(matching, key=lambda p: p.length, default=None)
     assert table.longest(address) == table.lookup(address)
     assert len(table) == len(left)
-    assert {prefix for prefix, _ in table.items()} == left
+    assert {prefix for prefix, _unused in table.items()} == left
 
 
 def test_an_ipv6_default_does_not_match_ipv4() -> None:

@@ -157,7 +157,7 @@ def test_malformed_messages(text: str) -> None:
 def test_nesting_is_bounded() -> None:
     """Options are only looked into where they belong, so no message makes the parser go deep."""
     data = b""
-    for _ in range(3000):
+    for _unused in range(3000):
         data = (25).to_bytes(2, "big") + (12 + len(data)).to_bytes(2, "big") + bytes(12) + data
     message = unpack(bytes(4) + data)
     assert isinstance(message.find(IAPD).options[0], UnknownOption)
@@ -191,7 +191,7 @@ def test_any_bytes_repack_to_themselves_or_are_malformed(data: bytes) -> None:
 
 
 @settings(max_examples=50)
-@given(st.integers(0, 2**24 - 1), st.lists(st.sampled_from([option for option, _ in OPTIONS])))
+@given(st.integers(0, 2**24 - 1), st.lists(st.sampled_from([option for option, _unused in OPTIONS])))
 def test_message_roundtrip(transaction_id: int, options: list) -> None:
     """Messages with any options survive packing and unpacking."""
     message = Message(dhcpv6.RENEW, transaction_id, tuple(options))

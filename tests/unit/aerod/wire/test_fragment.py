@@ -52,11 +52,11 @@ def test_split_numbers(length: int, encaps: int, pieces: list[tuple[int, int]]) 
 def test_split_obeys_rule_2(length: int, encaps: int) -> None:
     """Up to 1500 bytes there are two pieces at most, the first within 1024 and no smaller than the second."""
     pieces = split(length, encaps)
-    assert sum(size for _, size in pieces) == length
+    assert sum(size for _unused, size in pieces) == length
     if length <= 1280 - encaps:
         assert len(pieces) == 1
     else:
-        (_, first), (offset, second) = pieces
+        (_unused, first), (offset, second) = pieces
         assert offset == first and first % 8 == 0 and second <= first
         assert first + encaps <= 1024
 

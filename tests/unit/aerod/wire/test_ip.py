@@ -145,10 +145,10 @@ def test_inner_fragmentation_makes_few_pieces(limit: int, sizes: list[int]) -> N
 
 def test_fragment_of_a_fragment_keeps_its_place() -> None:
     """A piece that is cut again stays at its offset, and says more even in its last part."""
-    first, *_ = fragment_ipv4(build_ipv4(A4, B4, UDP, bytes(3000)), 1500)
+    first, *_unused = fragment_ipv4(build_ipv4(A4, B4, UDP, bytes(3000)), 1500)
     again = fragment_ipv4(first, 988)
     assert all(parse_ip(piece).more_fragments for piece in again)
-    _, second, *_ = fragment_ipv4(build_ipv4(A4, B4, UDP, bytes(3000)), 1500)
+    _unused, second, *_unused = fragment_ipv4(build_ipv4(A4, B4, UDP, bytes(3000)), 1500)
     assert parse_ip(fragment_ipv4(second, 988)[0]).fragment_offset == 1480
 
 

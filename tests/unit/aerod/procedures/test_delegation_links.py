@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Client whose addresses and links change tells its Servers (section 13.3)."""
+
+from __future__ import annotations
+
+from aerod.wire.dhcpv6 import REBIND
+from tests.unit.aerod.harness import Link, lla, underlay
+from tests.unit.aerod.procedures.dhcpv6_log import ACPS, held, state, types
+
+
+def test_address_change_is_told_to_every_server_at_once() -> None:
+    """AERO-180, O-27: Rebind over the new address, quickly repeated; the leases stay."""
+    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=2).settled()
+    reports = link.c1.lease_reports
+    before = len(link.log)
+    link.c1.set_underlays(underlay("203.0.113.150"))
+    link.run(0.001)
+    rebinds = [d for name, d in link.log[before:] if name == "c1"]
+    assert {d.local for d in rebinds} == {lla("203.0.113.150")}
+    assert sorted(d.remote for d in rebinds) == [lla("203.0.113.11"), lla("203.0.113.12")]
+    assert types(link)[-2:] == [REBIND, REBIND]
+    link.run(1)
+    assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.150"
+    assert held(link.c1) == ACPS and link.c1.lease_reports >= reports
+
+
+def test_a_lost_rebind_is_repeated_after_a_second() -> None:
+    """O-27: not after ten."""
+    link = Link().settled()
+    link.cut.add("s1")
+    link.c1.set_underlays(underlay("203.0.113.150"))
+    link.run(0.5)
+    link.cut.clear()
+    link.run(1)
+    assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.150"
+
+
+def test_links_come_and_go() -> None:
+    """AERO-186 to 188: each usable link is told with its own Link ID, a departing one with Preference 0."""
+    link = Link().settled()
+    first, second = underlay("203.0.113.101"), underlay("203.0.113.201", link_id=1, preference=100)
+
+    def links() -> list[tuple]:
+        entry = next(n for n in link.s1.node.neighbors(link.now, "static"))
+        return sorted((e["link_id"], e["preference"], e["address"]) for e in entry["links"])
+
+    link.c1.set_underlays(first, second)
+    link.run(1)
+    assert links() == [(0, 255, "203.0.113.101"), (1, 100, "203.0.113.201")]
+    link.c1.set_underlays(second)
+    link.run(1)
+    assert links() == [(0, 0, "203.0.113.101"), (1, 100, "203.0.113.201")]
+    assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.201"
+    link.c1.set_underlays(first, second)
+    link.run(1)
+    assert links() == [(0, 255, "203.0.113.101"), (1, 100, "203.0.113.201")]
+
+
+def test_no_underlay_for_a_while() -> None:
+    """Nothing can be sent, nothing is lost but time."""
+    link = Link().settled()
+    link.c1.set_underlays()
+    link.run(1500)
+    assert held(link.c1) == ACPS
+    link.c1.set_underlays(underlay("203.0.113.101"))
+    link.run(2)
+    assert state(link.c1) == "bound"
+    link.c1.set_underlays()
+    link.run(8000)
+    assert link.c1.leases == ()
+    link.c1.set_underlays(underlay("203.0.113.101"))
+    link.run(2)
+    assert held(link.c1) == ACPS

@@ -119,7 +119,7 @@ class Association:
     def unanswered(self) -> int:
         """How often the most patient exchange over the link in use was sent in vain."""
         used = self.best_underlay()
-        return max((e.transmissions for e in self._exchanges if e.underlay is used), default=0)
+        return max((e.transmissions for e in self._exchanges if e.underlay == used), default=0)
 
     @property
     def valid_until(self) -> float:

@@ -244,7 +244,7 @@ class Network:
         source = datagram.local
         if sender.nat is not None and datagram.remote.is_ipv4:
             source = sender.nat.outward(source, datagram.remote)
-        if sender.name in self.cut or self.random.random() < self.loss:
+        if {sender.name, datagram.local.text} & self.cut or self.random.random() < self.loss:
             return
         arriving = Datagram(datagram.payload, datagram.remote, source, datagram.outer)
         self.later(LATENCY, lambda: self._arrive(arriving))

@@ -71,3 +71,17 @@ def test_no_underlay_for_a_while() -> None:
     link.c1.set_underlays(underlay("203.0.113.101"))
     link.run(2)
     assert held(link.c1) == ACPS
+
+
+def test_a_dead_second_link_does_not_disturb_the_first() -> None:
+    """The Server in use stays primary while a Rebind over another link finds no answer."""
+    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=2).settled()
+    link.cut.add("203.0.113.201")
+    first, second = underlay("203.0.113.101"), underlay("203.0.113.201", link_id=1, preference=100)
+    link.c1.set_underlays(first, second)
+    link.run(30)
+    assert link.c1.node.status(link.now)["primary"] == "fe80::b"
+    link.c1.set_underlays(underlay("203.0.113.101"), second)
+    link.run(900)
+    assert link.c1.node.status(link.now)["primary"] == "fe80::b"
+    assert held(link.c1) == ACPS

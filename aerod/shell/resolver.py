@@ -21,7 +21,8 @@ from aerod.shell import dns
 from aerod.shell.loop import Loop
 
 _RESOLV_CONF = Path("/etc/resolv.conf")
-_RESOLVED_CONF = Path("/run/systemd/resolve/resolv.conf")  # the real servers behind 127.0.0.53
+_RESOLVED_STUB = ipaddress.ip_address("127.0.0.53")
+_RESOLVED_CONF = Path("/run/systemd/resolve/resolv.conf")  # the real servers behind the stub
 _MOST_SERVERS = 3  # as in resolv.conf(5)
 _PORT = 53
 _TRIES, _TIMEOUT = 3, 2.0  # seconds
@@ -45,15 +46,18 @@ def name_servers(resolv_conf: str) -> list[ipaddress.IPv4Address | ipaddress.IPv
 
 
 def system_name_servers() -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
-    """The name servers of this host, not the local stub of systemd-resolved."""
-    for path in (_RESOLVED_CONF, _RESOLV_CONF):
-        try:
-            servers = name_servers(path.read_text(encoding="utf-8", errors="replace"))
-        except OSError:
-            continue
-        if servers:
-            return servers
-    return []
+    """The name servers of this host, those behind the local stub of systemd-resolved."""
+    servers = _read(_RESOLV_CONF)
+    if servers == [_RESOLVED_STUB]:
+        return _read(_RESOLVED_CONF) or servers
+    return servers
+
+
+def _read(path: Path) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    try:
+        return name_servers(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return []
 
 
 @dataclass

@@ -51,7 +51,7 @@ _MORE = {
     ),
     "c": (
         "client",
-        f'[client]\nduid = "{DUID}"\nprefixes = 2\nserver_addresses = ["203.0.113.11"]\neun_mtu = 1400\n',
+        f'[client]\nduid = "{DUID}"\nprefixes = 2\neun_mtu = 1400\n',
     ),
 }
 
@@ -72,9 +72,10 @@ class Link:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._resolv_conf = Path(f"/etc/netns/{PREFIX}c/resolv.conf")  # used by ip-netns(8)
         self._processes: dict[str, subprocess.Popen] = {}
         python = os.environ.get("AEROD_PYTHON", sys.executable)
-        self._aerod = [python, "-m", "aerod", "aerod"]
+        self.command = [python, "-m", "aerod", "aerod"]
 
     # Building
 
@@ -114,22 +115,28 @@ class Link:
         self.run(node, "ip", version, "route", "add", prefix, "via", "inet6", via, "dev", "aero0",
                  "proto", "bird", *more)
 
-    def write_config(self, node: str, more: str = "") -> None:
+    def write_config(
+        self, node: str, more: str = "", server_addresses: str = 'server_addresses = ["203.0.113.11"]\n'
+    ) -> None:
         """Write aerod.toml; Clients take whatever address the interface has."""
         role, tables = _MORE[node]
-        addresses = [] if role == "client" else list(_ADDRESSES[node])
+        addresses = list(_ADDRESSES[node])
+        if role == "client":
+            addresses, tables = [], tables + server_addresses
         text = _CONFIG.format(name=node, role=role, addresses=json.dumps(addresses), more=tables + more)
         (self.directory / node / "aerod.toml").write_text(text)
 
     def prepare(self, node: str) -> None:
         """Run ``aerod --prepare``."""
         config = str(self.directory / node / "aerod.toml")
-        self.run(node, *self._aerod, "--config", config, "--prepare", "--user", "root")
+        self.run(node, *self.command, "--config", config, "--prepare", "--user", "root")
 
     def destroy(self) -> None:
         """End all processes and remove all namespaces."""
         for name in list(self._processes):
             self.kill(name)
+        if self._resolv_conf.exists():
+            shutil.rmtree(self._resolv_conf.parent)
         names = _run("ip", "-j", "netns", "list", check=False) or "[]"
         for entry in json.loads(names):
             if entry["name"].startswith(PREFIX):
@@ -141,12 +148,12 @@ class Link:
         """Start aerod."""
         files = self.directory / node
         directories = ("--state-dir", str(files), "--run-dir", str(files))
-        self._spawn(node, node, *self._aerod, "--config", f"{files}/aerod.toml", *directories)
+        self._spawn(node, node, *self.command, "--config", f"{files}/aerod.toml", *directories)
 
     def start_eun(self) -> None:
         """Start aero-eun on the Client."""
         files = self.directory / "c"
-        command = (*self._aerod, "--eun", "--config", f"{files}/aerod.toml", "--run-dir", str(files))
+        command = (*self.command, "--eun", "--config", f"{files}/aerod.toml", "--run-dir", str(files))
         self._spawn("eun", "c", *command, RUNTIME_DIRECTORY=str(self.directory / "h"))
 
     def start_kea(self) -> None:
@@ -177,6 +184,14 @@ class Link:
         (files / "kea.json").write_text(json.dumps({"Dhcp6": document}))
         variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
         self._spawn("kea", "s", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+
+    def start_name_server(self, address: str, server: str) -> None:
+        """Start a name server on the Relay, that logs who asks it, and point the Client to it."""
+        record = f"--host-record=linkupnetworks.example.net,{server}"
+        options = ("-k", "-R", "-h", "-C/dev/null", "--pid-file=", "--log-facility=-", "--log-queries")
+        self._spawn("dns", "r", "dnsmasq", *options, f"--listen-address={address}", "-z", record)
+        self._resolv_conf.parent.mkdir(parents=True, exist_ok=True)
+        self._resolv_conf.write_text(f"nameserver {address}\n")
 
     def _spawn(self, name: str, node: str, *command: str, **variables: str) -> None:
         with (self.directory / f"{name}.log").open("a") as log:
@@ -236,7 +251,7 @@ class Link:
 
 
 def _run(*command: str, check: bool = True) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stderr}{done.stdout}"
     return done.stdout
 

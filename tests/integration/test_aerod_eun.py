@@ -116,4 +116,4 @@ def test_lost_while_nobody_looked(link):
     link.start_eun()
     wait_for(lambda: _host_address(link)["preferred_life_time"] == 0, 15)
     assert OWN6 not in link.run("c", "ip", "addr")
-    assert ACP6.split("/")[0] in json.dumps(link.show("h", "-6", "route"))
+    assert ACP6.split("/", maxsplit=1)[0] in json.dumps(link.show("h", "-6", "route"))

@@ -165,6 +165,18 @@ def test_daemons_stay_small(link):
         assert not link.ask(node, "counters").keys() & {"internal_error", "kernel_refused"}
 
 
+def test_servers_are_found_by_name(link):
+    """The DNS is asked from the underlay, also while everything else goes into the tunnel (D15)."""
+    link.start_name_server("203.0.113.1", "203.0.113.11")
+    link.kill("c")
+    (link.directory / "c" / "state.json").unlink()
+    link.write_config("c", server_addresses="")
+    link.start("c")
+    wait_for(link.has_lease)
+    assert "203.0.113.102" in link.log("dns")
+    assert wait_for(lambda: link.pings("c", OUTSIDE6), 5)
+
+
 def test_released_prefixes_leave_nothing_behind(link):
     """After a Release no address, route or source of the ACP is left on the Client."""
     link.ask("c", "release")
@@ -172,3 +184,19 @@ def test_released_prefixes_leave_nothing_behind(link):
     text = link.run("c", "ip", "addr") + link.run("c", "ip", "route") + link.run("c", "ip", "-6", "route")
     assert OWN4 not in text and "2001:db8" not in text
     wait_for(lambda: not link.show("s", "-6", "route", "show", ACP6))
+
+
+def test_withdraw_takes_everything_back(link):
+    """A node that leaves the link has no rule, route or address of aerod any more."""
+    link.kill("c", 15)
+    link.start("c")
+    wait_for(link.has_lease)
+    link.kill("c", 15)
+
+    def ours():
+        shown = (link.run("c", "ip", *what) for what in (["rule"], ["-6", "rule"], ["addr"], ["-6", "route"]))
+        return [line for line in "".join(shown).splitlines() if "806" in line or "2001:db8:1:2" in line]
+
+    assert ours()
+    link.run("c", *link.command, "--config", str(link.directory / "c" / "aerod.toml"), "--withdraw")
+    assert not ours()

@@ -28,7 +28,13 @@ def on(index: int, text: str, flags: int = 0) -> Address:
     return Address(index, parse_address(text), 64, flags, protocol=0)
 
 
-UNDERLAY = [on(2, "203.0.113.5"), on(2, "fd00:ae::5"), on(2, "fe80::5"), on(3, "10.0.0.5"), on(7, "192.0.2.7")]
+UNDERLAY = [
+    on(2, "203.0.113.5"),
+    on(2, "fd00:ae::5"),
+    on(2, "fe80::5"),
+    on(3, "10.0.0.5"),
+    on(7, "192.0.2.7"),
+]
 
 
 def texts(addresses) -> set[tuple[int, str, int]]:

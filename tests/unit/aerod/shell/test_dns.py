@@ -52,9 +52,8 @@ def test_addresses_and_smallest_ttl():
 
 def test_aliases_are_followed():
     """A CNAME leads to the addresses; its TTL counts too."""
-    answer = parse(
-        response(f"{NAME}. 10 IN CNAME s.example.org.", "s.example.org. 300 IN AAAA fd00::1", kind="AAAA").to_wire()
-    )
+    chain = (f"{NAME}. 10 IN CNAME s.example.org.", "s.example.org. 300 IN AAAA fd00::1")
+    answer = parse(response(*chain, kind="AAAA").to_wire())
     assert answer.addresses == (parse_address("fd00::1"),) and answer.ttl == 10
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,8 @@ def test_first_subnet_and_host(acp, subnet, host):
 
 def test_event():
     """The line of aerod's watch stream."""
-    line = b'{"event": "leases", "prefixes": [{"prefix": "2001:db8::/56", "preferred_until": 5, "valid_until": 9.5}]}'
+    prefix = {"prefix": "2001:db8::/56", "preferred_until": 5, "valid_until": 9.5}
+    line = json.dumps({"event": "leases", "prefixes": [prefix]}).encode()
     assert leased_subnets(line) == (LeasedSubnet(Prefix.parse("2001:db8::/64"), 5, 9.5),)
 
 
@@ -124,8 +126,8 @@ def test_dnsmasq():
     assert "dhcp-option=option:mtu,1400\n" in text
 
 
-@pytest.mark.parametrize("acp,served", [("198.51.100.32/30", 1), ("198.51.100.32/31", 0), ("198.51.100.32/32", 0)])
-def test_dnsmasq_needs_room(acp, served):
+@pytest.mark.parametrize("length,served", [(30, 1), (31, 0), (32, 0)])
+def test_dnsmasq_needs_room(length, served):
     """Where only the Client fits there is nothing to hand out."""
-    subnet = Prefix.parse(acp)
+    subnet = Prefix.parse(f"198.51.100.32/{length}")
     assert len(dnsmasq.ranges(planned(LeasedSubnet(subnet, 4600.0, 8200.0)))) == served

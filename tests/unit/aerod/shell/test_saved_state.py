@@ -30,7 +30,9 @@ def test_first_start(path):
     assert SavedState(path, IDENTITY).load() == (None, None)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 2}', '{"version": 1, "state": 3}', "\x00\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"version": 2}', '{"version": 1, "state": 3}', "\x00\xff"]
+)
 def test_corrupt_file_is_put_aside(path, text):
     """A file that makes no sense is kept for a look, and the start is clean."""
     path.write_text(text)

@@ -124,3 +124,11 @@ def test_named_files_exist(page):
     named = re.findall(rf"(?<![\w/.~-])((?:{'|'.join(tops)})/[\w./*<>-]*)", page.read_text())
     patterns = {re.sub(r"<\w+>", "*", name.rstrip("./")) for name in named}
     assert sorted(p for p in patterns if "my-site" not in p and not any(ROOT.glob(p))) == []
+
+
+def test_short_names_of_decisions_in_the_code_are_explained():
+    places = ("aerod", "plugins", "roles", "playbooks", "inventories", "tests")
+    files = [path for place in places for path in (ROOT / place).rglob("*") if path.suffix in (".py", ".yml", ".j2")]
+    named = {name for path in files for name in re.findall(r"\b(?:D\d+|O-\d+)\b", path.read_text())}
+    explained = re.findall(r"^\| (D\d+|O-\d+) \|", (ROOT / "docs" / "decisions.md").read_text(), re.MULTILINE)
+    assert sorted(named - set(explained)) == []

@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.playbook.play_context import PlayContext
-from ansible.plugins.loader import connection_loader, init_plugin_loader
+from ansible.plugins.loader import connection_loader
 
-init_plugin_loader()
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="entering namespaces needs root")
 
 

@@ -94,4 +94,5 @@ def _log_to_stderr() -> None:
     handler = logging.StreamHandler()
     in_journal = "JOURNAL_STREAM" in os.environ
     handler.setFormatter(_JournalFormatter() if in_journal else logging.Formatter("%(message)s"))
+    logging.getLogger("pyroute2").setLevel(logging.ERROR)  # it misses files that the sandbox hides
     logging.basicConfig(level=logging.INFO, handlers=[handler])

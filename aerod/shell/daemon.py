@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import signal
 from collections import Counter
@@ -120,8 +121,12 @@ class Daemon:
     def _open_tun(self) -> tun.Tun:
         """Take the descriptor that systemd kept for us, or attach anew and let it keep that."""
         name = self._config.node.interface
+        if self._kernel.link(name) is None:
+            hint = f"there is no interface {name}: run aerod --prepare as root first"
+            raise tun.TunError(errno.ENODEV, hint)
         fd = systemd.stored_fds().get(name)
-        if fd is None:
+        if fd is None or not tun.is_attached(fd, name):
+            systemd.notify(f"FDSTOREREMOVE=1\nFDNAME={name}")
             fd = tun.attach(name)
             systemd.notify(f"FDSTORE=1\nFDNAME={name}", (fd,))
         return tun.Tun(fd)

@@ -41,6 +41,15 @@ def attach(name: str) -> int:
     return fd
 
 
+def is_attached(fd: int, name: str) -> bool:
+    """Whether ``fd`` is still attached to the TUN device ``name``, which may have been removed."""
+    try:
+        answer = fcntl.ioctl(fd, _TUNGETIFF, bytes(40))
+    except OSError:
+        return False
+    return answer[:16].rstrip(b"\0") == name.encode()
+
+
 def make_persistent(name: str, owner: int) -> None:
     """Make the TUN device ``name`` stay without a process, for user ID ``owner`` to attach to."""
     fd = attach(name)

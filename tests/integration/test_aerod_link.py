@@ -95,6 +95,24 @@ def test_prepare_again_changes_nothing(link):
     assert link.pings("c", OUTSIDE6)
 
 
+def test_forwarding_keeps_router_advertisements(link):
+    """Relay and Client forward and still take RAs on the underlay (D16); a Server does neither."""
+    settings = ("ipv6/conf/eth0/accept_ra", "ipv6/conf/all/forwarding", "ipv4/ip_forward")
+    values = {
+        node: link.run(node, "cat", *(f"/proc/sys/net/{name}" for name in settings)).split() for node in "rsc"
+    }
+    assert values == {"r": ["2", "1", "1"], "s": ["1", "0", "0"], "c": ["2", "1", "1"]}
+
+
+def test_interface_that_is_missing(link):
+    """aerod does not make up an interface that nobody prepared."""
+    link.run("h", "mkdir", "-p", str(link.directory / "h"))
+    config = str(link.directory / "c" / "aerod.toml")
+    directories = ("--state-dir", str(link.directory / "h"), "--run-dir", str(link.directory / "h"))
+    with pytest.raises(AssertionError, match="there is no interface aero0: run aerod --prepare"):
+        link.run("h", *link.command, "--config", config, *directories)
+
+
 def test_relay_follows_the_routing_daemon(link):
     """An ACP is reached through a Server exactly while the kernel has its route."""
     assert link.ask("r", "lookup", address="2001:db8:1:2::9")["neighbor"]["link_local"] == "fe80::b"

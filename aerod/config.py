@@ -164,7 +164,7 @@ def _node(table: Table, asps: tuple[Prefix, ...]) -> NodeConfig:
 
 
 def _id(table: Table, asps: tuple[Prefix, ...]) -> int:
-    """The ID of fe80::ID: it must not be able to collide with an AERO address (section 3)."""
+    """The ID of fe80::ID: it must not be able to collide with an AERO address (section 3.3)."""
     number = table.integer("id", 1, ID_MAX)
     for asp in asps:
         if number and not asp.is_ipv4 and asp.contains(number << 64):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Client: requesting router, and default route for what it was delegated (section 10)."""
+"""A Client: requesting router, and default route for what it was delegated (section 3.9)."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from aerod.nodes.base import Node
 from aerod.procedures import association_state
 from aerod.procedures.association import Association, Lease
 from aerod.procedures.delegation import Delegation
+from aerod.procedures.keepalive import Keepalive
 from aerod.state.forwarding import Forwarding, Verdict
 from aerod.state.neighbors import STATIC, Link, Neighbor
+from aerod.wire import nd
 from aerod.wire.dhcpv6 import CLIENT_PORT, RELAY_MESSAGES, unpack
 from aerod.wire.udp import parse_udp
 
@@ -28,6 +30,7 @@ class Client(Node):
         super().__init__(config, now, Forwarding(own_sources_only=True), random)
         self._servers: dict[bytes, Neighbor] = {}
         self._held: tuple[Lease, ...] | None = None
+        self._keepalive = Keepalive(self._send_control)
         self._delegation = Delegation(
             config,
             self._underlays,
@@ -53,10 +56,14 @@ class Client(Node):
         self._delegation.servers_found(addresses, now)
 
     def _due(self) -> float | None:
-        return self._delegation.due()
+        times = (time for time in (self._delegation.due(), self._keepalive.due) if time is not None)
+        return min(times, default=None)
 
     def _handle_timer(self, now: float) -> None:
         self._delegation.handle_timer(now)
+        paths = ((a.link_local, a.path()) for a in self._delegation.associations if a.usable)
+        servers = [(address, path) for address, path in paths if path is not None]
+        self._keepalive.handle_timer(self._link_locals()[0] if servers else b"", servers, now)
 
     def expects(self, remote: LinkLayerAddress) -> bool:
         return self._delegation.expects(remote)
@@ -72,7 +79,9 @@ class Client(Node):
         self._delegation.received(arrival.datagram.remote, header.source, message, now)
 
     def _nd_received(self, arrival: Arrival, now: float) -> None:
-        self._counters.drop("nd_unexpected")
+        message = nd.unpack(arrival.packet, arrival.header)
+        if not isinstance(message, nd.NeighborAdvertisement):
+            self._counters.drop("nd_unexpected")
 
     def _own_address(self, ipv4: bool) -> bytes | None:
         """The first host address of a prefix, which the Client's host has."""
@@ -98,6 +107,7 @@ class Client(Node):
             self._forwarding.ids.pop(_aero_id(address))
         for association in usable.values():
             self._note_server(association)
+        self._keepalive.follow(bool(usable), now)
         primary = self._delegation.primary
         self._forwarding.set_default(self._servers[primary.link_local] if primary else None)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Server: the default router and DHCPv6 relay agent of its Clients (section 10)."""
+"""A Server: the default router and DHCPv6 relay agent of its Clients (section 3.9)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Client's tie to one Server: its DHCPv6 state machine (section 13)."""
+"""A Client's tie to one Server: its DHCPv6 state machine (section 3.15)."""
 
 from __future__ import annotations
 
@@ -138,11 +138,11 @@ class Association:
     # Starting exchanges
 
     def solicit(self, now: float, delay: float = 0.0) -> None:
-        """Start over (section 13.1); leases still valid are kept until they end or are replaced."""
+        """Start over (section 3.15.2); leases still valid are kept until they end or are replaced."""
         self._replace_exchanges(SOLICIT, now + delay)
 
     def release(self, now: float) -> None:
-        """Give the leases back (section 13.4)."""
+        """Give the leases back (section 3.15.2)."""
         self._replace_exchanges(RELEASE, now)
 
     def _replace_exchanges(self, kind: int, start: float) -> None:
@@ -153,7 +153,7 @@ class Association:
             self._exchanges.append(Exchange(kind, underlay, self._random, start))
 
     def underlays_changed(self, now: float) -> None:
-        """Tell the Server at once about links that came, changed or went (section 13.3)."""
+        """Tell the Server at once about links that came, changed or went (section 3.19)."""
         usable = {u.link_id: u for u in self._underlays.toward(self.server)}
         self._exchanges = [e for e in self._exchanges if usable.get(e.underlay.link_id) == e.underlay]
         if not self.usable:
@@ -201,7 +201,7 @@ class Association:
         return bool(ended)
 
     def _extend(self, now: float) -> None:
-        """Renew at T1, rebind at T2 (section 13.2)."""
+        """Renew at T1, rebind at T2 (section 3.15.2)."""
         if now >= self.rebind_at and self.state in (BOUND, RENEWING):
             self._extend_by(REBIND, now)
         elif now >= self.renew_at and self.state == BOUND:

@@ -118,7 +118,7 @@ class Delegation:
     # What happens to it
 
     def start(self, now: float) -> None:
-        """Begin; Servers that are not configured are looked up (section 13.1)."""
+        """Begin; Servers that are not configured are looked up (section 3.15.2)."""
         if not self._candidates:
             self._ask(now)
         self._fill(now)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lightweight relay agent of a Server (RFC 6221, RFC 6422; section 14).
+"""The lightweight relay agent of a Server (RFC 6221, RFC 6422; section 3.15.3.1).
 
 A Client's message goes into the AERO interface as a Relay-forward for the DHCPv6 server of this
 host; the Relay-reply that comes back makes or ends the neighbor entry as it passes to the Client.

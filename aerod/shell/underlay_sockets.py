@@ -3,7 +3,7 @@
 
 IPv4 needs two for each address, since neither DF nor the UDP checksum can be chosen for
 one packet: the first sends with DF=0 and checksum, the second with DF=1 and without
-(protocol section 6.6).  The pair shares its port, and a BPF program gives all that
+(section 3.13.2).  The pair shares its port, and a BPF program gives all that
 arrives to the first.  IPv6 needs one, without checksum (RFC 6935).
 """
 

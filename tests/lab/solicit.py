@@ -37,7 +37,7 @@ status = ia_pd.find(StatusCode)
 print(
     json.dumps(
         {
-            "status": status.code if status else None,
+            "status": status.status if status else None,
             "prefixes": [str(prefix.acp) for prefix in ia_pd.find_all(IAPrefix) if prefix.valid],
         }
     )

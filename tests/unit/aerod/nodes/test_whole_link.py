@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from aerod.address import Prefix
+from aerod.procedures.keepalive import INTERVAL
 from tests.unit.aerod.harness import (
     C1,
     H1,
@@ -178,10 +179,10 @@ def test_with_losses(loss) -> None:
     assert all(packet in packets for packet in arrived)
 
 
-def test_at_rest_nothing_happens() -> None:
-    """A quiet link sends nothing between Renews and asks for no timer."""
+def test_at_rest_clients_only_keep_their_servers_path_open() -> None:
+    """A quiet link sends a solicitation and its answer for each Client now and then, and asks for no other timer."""
     link = Link().settled()
     before = len(link.log)
-    link.run(900)
-    assert len(link.log) == before
+    link.run(45 * INTERVAL)
+    assert len(link.log) - before == 45 * 2 * len((link.c1, link.c2))
     assert all(host.node.timer_due() is None or host.node.timer_due() > link.now for host in link.hosts)

@@ -127,7 +127,7 @@ def test_lost_messages_are_sent_again() -> None:
     assert held(link.c1) == ACPS
     link.run(4000)
     assert held(link.c1) == ACPS
-    assert state(link.c1) == "bound"
+    assert state(link.c1) in ("bound", "renewing")
 
 
 def test_a_withdrawn_acp_is_given_up_at_once() -> None:

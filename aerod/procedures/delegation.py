@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The requesting router: a Client's associations with its Servers (sections 13 and 15)."""
+"""The requesting router: a Client's associations with its Servers (section 3.15)."""
 
 from __future__ import annotations
 

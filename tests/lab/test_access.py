@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 
-from conftest import ROOT, in_namespace, on_node, run_playbook
+from tests.lab.door import ROOT, in_namespace, on_node, run_playbook
 
 # Node, one underlay address.  c1 is behind a NAT that lets nobody in, so nobody off its network reaches it.
 NODES = [

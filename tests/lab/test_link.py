@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 
-from conftest import ROOT, aeroctl, in_namespace, on_node, run_playbook, wait_for
+from tests.lab.door import ROOT, aeroctl, in_namespace, on_node, run_playbook, wait_for
 
 C1_PREFIXES = {"2001:db8:1000:2000::/56", "198.51.100.32/28"}
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from conftest import ROOT, VENV, on_node, run_playbook, wait_for
+
+from tests.lab.door import ROOT, VENV, on_node, run_playbook, wait_for
 
 MOST_TASKS_ON_A_NODE = 12
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.playbook.play_context import PlayContext
-from ansible.plugins.loader import connection_loader
+from ansible_collections.aero.link.plugins.connection.nsenter import Connection
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="entering namespaces needs root")
 
@@ -29,12 +29,20 @@ def node(tmp_path: Path) -> Iterator[subprocess.Popen]:
     process.wait()
 
 
-def connect(pidfile: Path, netns: str):
+class Node(Connection):
+    """The connection with its options given, not looked up by Ansible's plugin loader."""
+
+    def __init__(self, **options: str) -> None:
+        super().__init__(PlayContext())
+        self._given = options
+
+    def get_option(self, option: str, hostvars: object = None) -> str:
+        return self._given[option]
+
+
+def connect(pidfile: Path, netns: str) -> Node:
     """Return a connection as Ansible makes it."""
-    connection = connection_loader.get("aero.link.nsenter", PlayContext())
-    connection.set_options(
-        var_options={"ansible_nsenter_pidfile": str(pidfile), "ansible_nsenter_netns": netns}
-    )
+    connection = Node(pidfile=str(pidfile), netns=netns)
     connection._connect()
     return connection
 

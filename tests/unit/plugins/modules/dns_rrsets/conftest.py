@@ -192,11 +192,13 @@ def bind(tmp_path):
 
 
 @pytest.fixture
-def publish(capsys):
+def publish(capsys, monkeypatch):
     """Run the module: publish(server, record, ..., option=value) -> its result.
 
     It must succeed, or fail with fails=True.
     """
+    # Else, after a test of a controller plugin, warnings go to Ansible's screen and not into the result.
+    monkeypatch.setattr("ansible.module_utils._internal.is_controller", False)
 
     def run(server, *records, check=False, fails=False, **options):
         arguments = {

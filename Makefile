@@ -72,6 +72,7 @@ integration: venv-dev daemons root ## Run real daemons against each other in net
 .PHONY: lab-test
 lab-test: venv-dev root ## Build the lab's link from bare nodes and test it, then take it down
 	$(MAKE) lab-down
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name site
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name site --destroy never
 	$(SUDO) $(VENV)/bin/python -m pytest tests/lab
 	$(MAKE) lab-down

@@ -8,6 +8,7 @@ The module :mod:`node_services` is the only user; nothing here knows Ansible.
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class Service:
     enabled: bool | None
     state: str | None
     if_exists: str | None
+    intact: str | None
     restart_on: list[str]
     reload_on: list[str]
 
@@ -65,8 +67,11 @@ class Unit:
         return f"{self.ActiveState} ({self.SubState}), {self.UnitFileState or self.LoadState}"
 
 
-def actions(service: Service, unit: Unit, tags: set[str]) -> list[str]:
-    """The systemctl verbs that bring ``unit`` into the state of ``service``, in order."""
+def actions(service: Service, unit: Unit, tags: set[str], intact: bool = True) -> list[str]:
+    """The systemctl verbs that bring ``unit`` into the state of ``service``, in order.
+
+    ``intact`` is whether what the unit made is still there.
+    """
     verbs = []
     if service.state == "stopped" and unit.ActiveState not in ("inactive", "failed"):
         verbs.append("stop")
@@ -78,7 +83,7 @@ def actions(service: Service, unit: Unit, tags: set[str]) -> list[str]:
     if service.state == "started":
         if not unit.running:
             verbs += ["reset-failed", "start"] if unit.ActiveState == "failed" else ["start"]
-        elif tags.intersection(service.restart_on):
+        elif not intact or tags.intersection(service.restart_on):
             verbs.append("restart")
         elif tags.intersection(service.reload_on):
             verbs.append("reload")
@@ -104,6 +109,10 @@ class Systemd:
         blocks = output.strip().split("\n\n")
         units = [Unit(**dict(line.split("=", 1) for line in block.splitlines())) for block in blocks]
         return dict(zip(names, units, strict=True))
+
+    def intact(self, service: Service) -> bool:
+        """Whether what ``service`` made is still there; without a way to tell, it is."""
+        return service.intact is None or self.run(shlex.split(service.intact))[0] == 0
 
     def do(self, verb: str, name: str) -> None:
         """Run ``systemctl verb name``; raises ServiceError with the unit's journal."""

@@ -226,7 +226,8 @@ def _programs(host: Host, role: str) -> list[str]:
     return [
         f"{program} runs here with a configuration that is not ours, {path} would be replaced"
         for program, path in PROGRAMS[role]
-        if program in running and OURS not in host.read(path)
+        # A file that somebody removed is no configuration that could be lost.
+        if program in running and (text := host.read(path)) and OURS not in text
     ]
 
 

@@ -42,6 +42,11 @@ options:
       if_exists:
         description: Path of a file that marks the unit as ours. Without it the unit is left alone.
         type: path
+      intact:
+        description:
+          - Command that succeeds while what the running unit once made is still there, such as a table of
+            nftables. Where it fails, the unit is restarted. No shell is involved.
+        type: str
       restart_on:
         description: Tags after which a running unit is restarted.
         type: list
@@ -135,7 +140,7 @@ def bring_up(module: AnsibleModule) -> dict:
     done = ["daemon-reload"] if reread else []
     touched = []
     for service in services:
-        verbs = actions(service, units[service.name], tags)
+        verbs = actions(service, units[service.name], tags, systemd.intact(service))
         done += [f"{verb} {service.name}" for verb in verbs]
         if service.state == "started" and verbs:
             touched.append(service.name)
@@ -160,6 +165,7 @@ def main() -> None:
         "enabled": {"type": "bool"},
         "state": {"choices": ["started", "stopped"]},
         "if_exists": {"type": "path"},
+        "intact": {"type": "str"},
         "restart_on": {"type": "list", "elements": "str", "default": []},
         "reload_on": {"type": "list", "elements": "str", "default": []},
     }

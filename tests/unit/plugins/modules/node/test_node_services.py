@@ -102,6 +102,16 @@ def test_tags_restart_or_reload_what_runs(host, services):
     assert host.done() == ["restart a.service"]
 
 
+def test_a_unit_whose_work_is_gone_is_restarted(host, services, tmp_path):
+    """A oneshot unit stays active when somebody removes what it made."""
+    host.unit("a.service", active="active", enabled="enabled")
+    made = tmp_path / "made"
+    watched = {**A, "intact": f"test -e {made}"}
+    assert services(watched, check=True)["actions"] == ["restart a.service"]
+    made.touch()
+    assert services(watched)["actions"] == []
+
+
 def test_waiting_tags_are_taken_up_once(host, services, tmp_path):
     """What a run that was cut off has left behind."""
     host.unit("a.service", active="active", enabled="enabled")

@@ -128,6 +128,7 @@ def test_ports_of_others(host):
 
 def test_configurations_of_others(host):
     host.start(5, "bird", "/usr/sbin/bird")
+    assert found(host) == [], "a file that was removed is nobody's"
     host.write("etc/bird/bird.conf", "router id 192.0.2.1;\n")
     assert found(host) == [
         "bird runs here with a configuration that is not ours, /etc/bird/bird.conf would be replaced"

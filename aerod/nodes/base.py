@@ -8,6 +8,7 @@ The shell calls the methods named in :mod:`aerod.interface` and then carries out
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -181,8 +182,8 @@ class Node:
 
     def neighbors(self, now: float, kind: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
         """Return up to ``limit`` neighbors, of one ``kind`` or all."""
-        chosen = (n for n in self._neighbors if kind in (None, n.kind))
-        return [describe_neighbor(neighbor, now) for neighbor, _ in zip(chosen, range(limit), strict=False)]
+        chosen = (neighbor for neighbor in self._neighbors if kind in (None, neighbor.kind))
+        return [describe_neighbor(neighbor, now) for neighbor in islice(chosen, limit)]
 
     def leases(self, now: float) -> list[dict[str, Any]]:
         """Return the leases of a Client or Server."""

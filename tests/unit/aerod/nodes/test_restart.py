@@ -37,7 +37,7 @@ def test_server(nat) -> None:
     assert after["expires_in"] == pytest.approx(before["expires_in"] - 2)
     sent = len(link.log)
     assert_traffic(link)
-    assert all(d.payload[0] != 0x60 or d.payload[6] != 17 for _, d in link.log[sent:])
+    assert all(d.payload[0] != 0x60 or d.payload[6] != 17 for _unused, d in link.log[sent:])
 
 
 def test_server_after_too_long() -> None:
@@ -85,7 +85,7 @@ def test_client() -> None:
     assert [str(lease.prefix) for lease in link.c1.leases] == ["198.51.100.32/28", "2001:db8:1000:2000::/56"]
     sent = len(link.log)
     assert_traffic(link)
-    assert all(d.payload[6] != 17 for _, d in link.log[sent:] if d.payload[0] == 0x60)
+    assert all(d.payload[6] != 17 for _unused, d in link.log[sent:] if d.payload[0] == 0x60)
     link.run(1000)
     assert link.c1.node.leases(link.now)[0]["state"] == "bound"
 

@@ -9,6 +9,7 @@ Needs root and the packages bird2 and iproute2.
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import time
@@ -29,7 +30,7 @@ WAIT = 30.0
 
 
 def namespace(node: str) -> str:
-    return f"aeroroles-{node}"
+    return f"aeroroles-{os.getpid()}-{node}"
 
 
 def run(*command: str, check: bool = True) -> str:

@@ -72,8 +72,8 @@ integration: venv-dev daemons root ## Run real daemons against each other in net
 .PHONY: lab-test
 lab-test: venv-dev root ## Build the lab's link from bare nodes and test it, then take it down
 	$(MAKE) lab-down
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name site
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name site --destroy never
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name default
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name default --destroy never
 	$(SUDO) $(VENV)/bin/python -m pytest tests/lab
 	$(MAKE) lab-down
 

@@ -140,7 +140,8 @@ def bring_up(module: AnsibleModule) -> dict:
     done = ["daemon-reload"] if reread else []
     touched = []
     for service in services:
-        verbs = actions(service, units[service.name], tags, systemd.intact(service))
+        unit = units[service.name]
+        verbs = actions(service, unit, tags, not unit.running or systemd.intact(service))
         done += [f"{verb} {service.name}" for verb in verbs]
         if service.state == "started" and verbs:
             touched.append(service.name)

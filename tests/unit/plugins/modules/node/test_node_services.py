@@ -110,6 +110,9 @@ def test_a_unit_whose_work_is_gone_is_restarted(host, services, tmp_path):
     assert services(watched, check=True)["actions"] == ["restart a.service"]
     made.touch()
     assert services(watched)["actions"] == []
+    host.unit("a.service", enabled="enabled")
+    there_yet = {**A, "intact": "no-such-command"}
+    assert services(there_yet, check=True)["actions"] == ["start a.service"]
 
 
 def test_waiting_tags_are_taken_up_once(host, services, tmp_path):

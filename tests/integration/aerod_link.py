@@ -140,6 +140,9 @@ class Link:
         names = _run("ip", "-j", "netns", "list", check=False) or "[]"
         for entry in json.loads(names):
             if entry["name"].startswith(PREFIX):
+                # The children of what a test killed.
+                for pid in _run("ip", "netns", "pids", entry["name"]).split():
+                    _run("kill", "-9", pid, check=False)
                 _run("ip", "netns", "del", entry["name"])
 
     # Processes

@@ -69,6 +69,10 @@ sanity: venv-dev ## Run ansible-test sanity on the built collection
 integration: venv-dev daemons root ## Run real daemons against each other in network namespaces
 	$(SUDO) $(VENV)/bin/python -m pytest tests/integration
 
+.PHONY: conformance
+conformance: venv-dev daemons root ## Test aerod against the list of requirements; writes docs/conformance.md
+	$(SUDO) $(VENV)/bin/python -m pytest tests/conformance --write-table
+
 .PHONY: lab-test
 lab-test: venv-dev root ## Build the lab's link from bare nodes and test it, then take it down
 	$(MAKE) lab-down

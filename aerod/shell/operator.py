@@ -13,6 +13,7 @@ from aerod.address import parse_address
 from aerod.config import Config
 from aerod.interface import LeasedPrefix
 from aerod.nodes.node import Node
+from aerod.shell import clock
 from aerod.shell.kernel import Kernel
 
 ENGINE = "plain"
@@ -35,21 +36,21 @@ class Operator:
         """The commands by name; ``done`` is called after one that makes the node act."""
 
         def release() -> dict[str, Any]:
-            result = self._node.release(time.monotonic())
+            result = self._node.release(clock.now())
             done()
             return result
 
         return {
             "status": self._status,
             "neighbors": self._neighbors,
-            "leases": lambda: self._node.leases(time.monotonic()),
+            "leases": lambda: self._node.leases(clock.now()),
             "counters": lambda: dict(sorted((Counter(self._node.counters()) + self._counters()).items())),
             "lookup": self._lookup,
             "release": release,
         }
 
     def _status(self) -> dict[str, Any]:
-        status = self._node.status(time.monotonic())
+        status = self._node.status(clock.now())
         status.pop("started_ago", None)
         link = self._kernel.link(self._config.node.interface)
         return {
@@ -61,17 +62,17 @@ class Operator:
         }
 
     def _neighbors(self, kind: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
-        return [_with_since(n) for n in self._node.neighbors(time.monotonic(), kind, limit)]
+        return [_with_since(n) for n in self._node.neighbors(clock.now(), kind, limit)]
 
     def _lookup(self, address: str) -> dict[str, Any]:
-        found = self._node.lookup(parse_address(address), time.monotonic())
+        found = self._node.lookup(parse_address(address), clock.now())
         if found.get("neighbor"):
             found["neighbor"] = _with_since(found["neighbor"])
         return found
 
     def summary(self) -> str:
         """One line for the service's status."""
-        status = self._node.status(time.monotonic())
+        status = self._node.status(clock.now())
         addresses = ", ".join(status["link_local"]) or "none yet"
         return f"{status['role']} {status['name']}, AERO addresses: {addresses}"
 

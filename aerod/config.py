@@ -12,8 +12,15 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from aerod.address import AERO_PORT, LinkLayerAddress, Prefix
+from aerod.address import LinkLayerAddress, Prefix
+from aerod.config_encapsulation import (
+    EncapsulationConfig,
+    SignaturesConfig,
+    parse_encapsulation,
+    parse_signatures,
+)
 from aerod.tables import Table
+from aerod.wire.carriage import PORTS
 
 ROLES = ("relay", "server", "client")
 VENDOR_OPTIONS = ("rfc8415", "draft52")
@@ -46,7 +53,7 @@ class NodeConfig:
 
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
-    """``[link]``: what all nodes of the AERO link have in common."""
+    """``[link]``: what all nodes of the AERO link have in common; ``port`` is 0 without UDP."""
 
     domain: str
     asps: tuple[Prefix, ...]
@@ -106,6 +113,8 @@ class Config:
     neighbors: tuple[NeighborConfig, ...]
     server: ServerConfig | None
     client: ClientConfig | None
+    encapsulation: EncapsulationConfig = EncapsulationConfig()
+    signatures: SignaturesConfig | None = None
 
 
 def load(path: str | Path) -> Config:
@@ -125,12 +134,16 @@ def parse(text: str, source: str) -> Config:
         raise ConfigError([f"{source}: not valid TOML: {error}"]) from error
     errors: list[str] = []
     top = Table(document, "", errors)
-    link = _link(top.table("link", required=True))
+    encapsulation = parse_encapsulation(top.table("encapsulation", required="encapsulation" in top))
+    link = _link(top.table("link", required=True), encapsulation.kind)
     node = _node(top.table("node", required=True), link.asps)
     underlays = tuple(_underlay(table, node.role, link.port) for table in top.tables("underlay"))
     neighbors = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("neighbor"))
     server = top.table("server", required=node.role == "server")
     client = top.table("client", required=node.role == "client")
+    signatures = None
+    if "signatures" in top:
+        signatures = parse_signatures(top.table("signatures", required=True), encapsulation.kind, node.role)
     config = Config(
         node=node,
         link=link,
@@ -138,6 +151,8 @@ def parse(text: str, source: str) -> Config:
         neighbors=neighbors,
         server=_server(server) if node.role == "server" else None,
         client=_client(client, link.port) if node.role == "client" else None,
+        encapsulation=encapsulation,
+        signatures=signatures,
     )
     top.refuse_rest(f"in a file for a {node.role}" if node.role in ROLES else "here")
     errors.extend(_contradictions(config))
@@ -172,15 +187,22 @@ def _id(table: Table, asps: tuple[Prefix, ...]) -> int:
     return number
 
 
-def _link(table: Table) -> LinkConfig:
+def _link(table: Table, kind: str) -> LinkConfig:
     link = LinkConfig(
         domain=table.matching("domain", _DOMAIN, "a domain name such as example.net"),
         asps=table.each("asps", _asp, "a prefix such as 2001:db8::/32 with no host bits set", least=1),
-        port=table.integer("port", 1, 65535, AERO_PORT),
+        port=_port(table, PORTS.get(kind, 0)),
         vendor_options=table.choice("vendor_options", VENDOR_OPTIONS, "rfc8415"),
     )
     table.refuse_rest()
     return link
+
+
+def _port(table: Table, default: int) -> int:
+    if default:
+        return table.integer("port", 1, 65535, default)
+    table.refuse("port", "raw IP has no UDP port")
+    return 0
 
 
 def _asp(text: str) -> Prefix:

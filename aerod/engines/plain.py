@@ -16,15 +16,18 @@ from aerod.engines.transmit import Transmitter
 from aerod.interface import Datagram
 from aerod.state.counters import Counters
 from aerod.state.forwarding import Forwarding, Target, Verdict
+from aerod.state.keyring import Key, Keyring
 from aerod.state.neighbors import Neighbor, NeighborCache
 from aerod.state.outbox import Outbox
-from aerod.wire.encapsulation import Encapsulated, decode
+from aerod.wire.carriage import Carriage
+from aerod.wire.encapsulation import Encapsulated
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.fragment import Reassembler
 from aerod.wire.icmp import UNSPECIFIED_IPV4, is_error
 from aerod.wire.ip import ECN_MASK, ICMPV6, TCP, UDP, IPHeader, combine_ecn, parse_ip
 
-_LOWEST_IP = 0x40
+# First bytes of a payload that are those of an inner packet; no byte is above them.
+_BARE, _NOT_BARE = 0x40, 0x100
 _BGP_PORT = 179
 _ECHO = frozenset({128, 129})
 _ICMPV6_ERRORS = range(1, 128)
@@ -39,7 +42,8 @@ class Arrival:
     """A whole inner packet from the link.
 
     ``origin`` is the neighbor that is entitled to send it, None if there is no such neighbor;
-    ``datagram`` is the one that brought it, or the last fragment of it.
+    ``datagram`` is the one that brought it, or the last fragment of it; ``signer`` is the key it
+    was signed with, None if it was not.
     """
 
     packet: bytes
@@ -47,6 +51,7 @@ class Arrival:
     origin: Neighbor | None
     datagram: Datagram
     is_nd: bool = False
+    signer: Key | None = None
 
 
 class Punt(Protocol):
@@ -72,7 +77,11 @@ class Punt(Protocol):
 
 
 class PlainEngine:
-    """Moves packets between the link and the network layer."""
+    """Moves packets between the link and the network layer.
+
+    ``largest`` is the size up to which fragments are put together; without ``keys`` nothing is
+    signed here.
+    """
 
     def __init__(
         self,
@@ -82,6 +91,9 @@ class PlainEngine:
         outbox: Outbox,
         counters: Counters,
         punt: Punt,
+        carriage: Carriage,
+        largest: int,
+        keys: Keyring | None = None,
     ) -> None:
         self._neighbors = neighbors
         self._forwarding = forwarding
@@ -89,7 +101,10 @@ class PlainEngine:
         self._outbox = outbox
         self._counters = counters
         self._punt = punt
-        self._reassembler = Reassembler()
+        self._carriage = carriage
+        self._lowest_bare = _BARE if carriage.bare else _NOT_BARE
+        self._keys = keys
+        self._reassembler = Reassembler(largest)
 
     def due(self) -> float | None:
         """When half-built packets have to be given up."""
@@ -104,21 +119,34 @@ class PlainEngine:
         """Take a datagram from the underlay."""
         self._counters["received"] += 1
         try:
-            packet = self._decapsulate(datagram, now)
-            if packet is None:
-                return
+            payload = datagram.payload
+            if payload and payload[0] >= self._lowest_bare:
+                packet, signer = payload, None
+            else:
+                encapsulated = self._decapsulate(datagram, now)
+                if encapsulated is None:
+                    return
+                packet, signer = bytes(encapsulated.body), None
+                if encapsulated.signature is not None:
+                    signer = self._signer(encapsulated, datagram)
+                    if signer is None:
+                        self._counters.drop("signature")
+                        return
             header = parse_ip(packet)
         except MalformedPacket:
             self._counters.drop("malformed")
             return
         origin = self._neighbors.origin(datagram.remote, int.from_bytes(header.source, "big"))
         if header.version == 6 and header.destination[0] >= 0xFE:
-            self._link_scope(Arrival(packet, header, origin, datagram), now)
+            if self._is_authentic(signer, origin):
+                self._link_scope(Arrival(packet, header, origin, datagram, signer=signer), now)
             return
         if origin is None:
             origin = self._origin_of_error(packet, header, datagram.remote)
         if origin is None:
             self._counters.drop("origin")
+            return
+        if not self._is_authentic(signer, origin):
             return
         self.forward(Arrival(packet, header, origin, datagram), now)
 
@@ -135,20 +163,32 @@ class PlainEngine:
         else:
             self._counters.drop("no_route")
 
-    def _decapsulate(self, datagram: Datagram, now: float) -> bytes | None:
-        payload = datagram.payload
-        if payload and payload[0] >= _LOWEST_IP:
-            return payload
-        encapsulated = decode(payload, datagram.remote, datagram.local)
-        if encapsulated.signature is not None:
-            # No keys are shared with anybody (O-4).
-            self._counters.drop("signature")
+    def _decapsulate(self, datagram: Datagram, now: float) -> Encapsulated | None:
+        """Return the whole packet that came or became whole; None if there is none yet, or none to take."""
+        remote, local = datagram.remote, datagram.local
+        encapsulated = self._carriage.decode(datagram.payload, remote, local, datagram.protocol)
+        fragment, signature = encapsulated.fragment, encapsulated.signature
+        is_start = fragment is None or fragment.offset == 0
+        if signature is None and is_start and self._keys is not None and self._keys.required:
+            self._counters.drop("unsigned")
             return None
-        if encapsulated.fragment is None:
-            return encapsulated.body
-        return self._reassemble(datagram, encapsulated, now)
+        return encapsulated if fragment is None else self._reassemble(datagram, encapsulated, now)
 
-    def _reassemble(self, datagram: Datagram, encapsulated: Encapsulated, now: float) -> bytes | None:
+    def _signer(self, encapsulated: Encapsulated, datagram: Datagram) -> Key | None:
+        """Return the key a whole packet was signed with, None if that is none of ours (O-4)."""
+        if self._keys is None:
+            return None
+        return self._keys.signer(encapsulated.signature, encapsulated.body, datagram.remote, datagram.local)
+
+    def _is_authentic(self, signer: Key | None, origin: Neighbor | None) -> bool:
+        if self._keys is None or self._keys.allows(signer, origin):
+            return True
+        self._counters.drop("signature")
+        return False
+
+    def _reassemble(
+        self, datagram: Datagram, encapsulated: Encapsulated, now: float
+    ) -> Encapsulated | None:
         remote = datagram.remote
         if not self._neighbors.at(remote) and not self._punt.expects(remote):
             self._counters.drop("fragment_origin")

@@ -15,14 +15,19 @@ from aerod.address import LinkLayerAddress, address_text
 from aerod.config import Config
 from aerod.engines.plain import Arrival, PlainEngine
 from aerod.engines.transmit import Transmitter
-from aerod.interface import Datagram, KernelRoute, Output, Underlay
+from aerod.interface import Datagram, KernelRoute, Output, Underlay, UnderlayError
 from aerod.nodes.description import describe_neighbor, describe_target
 from aerod.procedures.errors import Errors
+from aerod.procedures.probing import Probing
+from aerod.procedures.underlay_errors import UnderlayErrors
 from aerod.state.counters import Counters
 from aerod.state.forwarding import Forwarding
+from aerod.state.keyring import Keyring
 from aerod.state.neighbors import DYNAMIC, PERMANENT, STATIC, NeighborCache
 from aerod.state.outbox import Outbox
+from aerod.state.path_mtu import PathMtu
 from aerod.state.underlays import Path, Underlays
+from aerod.wire.carriage import make_carriage
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.ip import IPHeader, parse_ip
 
@@ -35,13 +40,41 @@ class Node:
         self._started = now
         self._outbox = Outbox()
         self._counters = Counters()
-        self._underlays = Underlays(config.link.port)
+        how, signatures = config.encapsulation, config.signatures
+        carriage = make_carriage(how.kind, how.header_checksum, signatures is not None)
+        self._underlays = Underlays(config.link.port, carriage)
         self._neighbors = NeighborCache()
         self._forwarding = forwarding
-        self._transmitter = Transmitter(self._outbox, self._counters, random)
+        keys = signatures and Keyring(
+            self._neighbors, signatures.own, signatures.peers, signatures.required
+        )
+        path_mtu = PathMtu(how.probing)
+        self._transmitter = Transmitter(
+            self._outbox, self._counters, random, carriage, path_mtu, keys
+        )
         self._errors = Errors(forwarding, self._transmitter, self._outbox, self._counters, self._own_address)
         self._engine = PlainEngine(
-            self._neighbors, forwarding, self._transmitter, self._outbox, self._counters, self
+            self._neighbors,
+            forwarding,
+            self._transmitter,
+            self._outbox,
+            self._counters,
+            self,
+            carriage,
+            how.reassembly_size,
+            keys,
+        )
+        self._probing = Probing(
+            path_mtu, self._neighbors, self._transmitter, self._counters, random, self._link_locals
+        )
+        self._underlay_errors = UnderlayErrors(
+            carriage,
+            self._neighbors,
+            self._errors,
+            self._probing,
+            self._outbox,
+            self._counters,
+            self.persistent_unreachable,
         )
         self.unreachable = self._errors.unreachable
         self.too_big = self._errors.too_big
@@ -67,12 +100,13 @@ class Node:
 
     def timer_due(self) -> float | None:
         """When :meth:`handle_timer` wants to be called, None for not at all."""
-        times = (time for time in (self._engine.due(), self._due()) if time is not None)
-        return min(times, default=None)
+        times = (self._engine.due(), self._probing.due(), self._due())
+        return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
         self._engine.handle_timer(now)
+        self._probing.handle_timer(now)
         self._handle_timer(now)
 
     def underlays_changed(self, underlays: Iterable[Underlay], now: float) -> None:
@@ -80,6 +114,10 @@ class Node:
         self._underlays.replace(underlays)
         for neighbor in self._neighbors:
             neighbor.choose_path(self._underlays)
+
+    def underlay_error(self, error: UnderlayError, now: float) -> None:
+        """Take what the underlay says about a datagram of ours."""
+        self._underlay_errors.received(error, now)
 
     def route_changed(self, route: KernelRoute, now: float) -> None:
         """Take a route of the routing daemon; a Client has none."""
@@ -120,6 +158,9 @@ class Node:
     def _dhcpv6_from_kernel(self, packet: bytes, header: IPHeader, now: float) -> None:
         """Take a DHCPv6 message of this host; MalformedPacket if it is none."""
         self._counters.drop("dhcpv6_from_kernel")
+
+    def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
+        """The underlay keeps telling that a neighbor's ``address`` cannot be reached."""
 
     # What the engine leaves to the node
 

@@ -24,6 +24,8 @@ from aerod.interface import (
     RemoveRoute,
     SaveState,
     Underlay,
+    UnderlayError,
+    UseChecksums,
 )
 from aerod.nodes.node import make_node
 from aerod.shell import systemd, tun
@@ -38,7 +40,8 @@ from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import Route
 from aerod.shell.saved_state import SavedState
 from aerod.shell.server_kernel import ServerKernel
-from aerod.shell.underlay_sockets import BATCH, UnderlaySockets
+from aerod.shell.udp_endpoint import BATCH
+from aerod.shell.underlay_sockets import UnderlaySockets
 from aerod.shell.underlays import usable_underlays
 
 log = logging.getLogger("aerod")
@@ -59,7 +62,12 @@ class Daemon:
         self._role_kernel = self._make_role_kernel()
         self.tables, self.rules = self._role_kernel.tables, self._role_kernel.rules
         self._sockets = UnderlaySockets(
-            self._loop, config.link.port, self._datagrams_received, self._counters
+            self._loop,
+            config.link.port,
+            config.encapsulation,
+            self._datagrams_received,
+            self._underlay_failed,
+            self._counters,
         )
         self._resolver = Resolver(self._loop, config.link.port)
         self._saved_state = SavedState(state_dir / "state.json", _identity(config))
@@ -75,6 +83,7 @@ class Daemon:
             LeasesChanged: self._leases_changed,
             FindServers: self._find_servers,
             SaveState: lambda _action: self._save_soon(),
+            UseChecksums: lambda _action: self._sockets.use_checksums(),
             Notice: _log_notice,
         }
         self._run_dir = run_dir
@@ -139,6 +148,11 @@ class Daemon:
     def _datagrams_received(self, datagrams: list[Datagram]) -> None:
         for datagram in datagrams:
             self._feed(self._node.datagram_received, datagram)
+        self._carry_out()
+
+    def _underlay_failed(self, errors: list[UnderlayError]) -> None:
+        for error in errors:
+            self._feed(self._node.underlay_error, error)
         self._carry_out()
 
     def _packets_from_tun(self, _events: int) -> None:
@@ -223,6 +237,8 @@ class Daemon:
             self._tun.write(packet)
         for action in output.actions:
             self._actions[type(action)](action)
+        if output.datagrams and (errors := self._sockets.take_errors()):
+            self._underlay_failed(errors)
         self._node_timer.set(self._node.timer_due())
 
     def _change_kernel(self, action: Action) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 from aerod import aeroctl
 
 ROOT = Path(__file__).resolve().parents[2]
-PREFIX = "aeroshell-"
+# Of the namespaces; two runs side by side need two.
+PREFIX = os.environ.get("AEROD_TEST_PREFIX", "aeroshell-")
 DUID = "000200000009c0ffee01"
 ACP6, ACP4 = "2001:db8:1:2::/64", "198.51.100.32/28"
 OWN6, OWN4 = "2001:db8:1:2::1", "198.51.100.33"

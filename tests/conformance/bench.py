@@ -15,74 +15,35 @@ import itertools
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
+from tests.conformance.aerods import Aerods
 from tests.conformance.capture import Capture
 from tests.conformance.netns import inside, run, whole_packets
 from tests.conformance.packets import AERO_PORT
+from tests.conformance.plan import H1, H1_V4, H2, H2_V4, HOSTS, NATIVE4, NATIVE6, NODES
 
-TREE = Path(os.environ.get("AEROD") or Path(__file__).resolve().parents[2]).resolve()
-_DIRECTORY = TREE if TREE.is_dir() else TREE.parent
-ASPS = ["2001:db8::/32", "192.0.2.0/24"]
-NATIVE4, NATIVE6 = "203.0.113.80", "3fff:1::80"  # a host of the native network, at r1
+if TYPE_CHECKING:
+    from tests.conformance.fakes import FakeBgp, FakeDhcp
+
+__all__ = ["H1", "H2", "H1_V4", "H2_V4", "NATIVE4", "NATIVE6", "NODES", "Bench"]
+
 _PREFIX = "aeroconf-"
-
-
-@dataclass(frozen=True)
-class Node:
-    """A node of the bench: its underlay addresses, and what it is."""
-
-    role: str
-    v4: str
-    v6: str
-    id: int | None = None
-    duid: str = ""
-    acps: tuple[str, ...] = ()
-    host: str = ""
-
-    @property
-    def link_local(self) -> str:
-        return f"fe80::{self.id:x}"
-
-
-NODES = {
-    "r1": Node("relay", "198.51.100.1", "fd00:a::1", 1),
-    "s1": Node("server", "198.51.100.11", "fd00:a::b", 11),
-    "s2": Node("server", "198.51.100.12", "fd00:a::c", 12),
-    "c1": Node("client", "198.51.100.101", "fd00:a::65", None, "000200000009c1",
-               ("2001:db8:1000:2000::/56", "192.0.2.32/28"), "h1"),
-    "c2": Node("client", "198.51.100.102", "fd00:a::66", None, "000200000009c2",
-               ("2001:db8:1::/48", "192.0.2.64/28"), "h2"),
-    "x": Node("stranger", "198.51.100.200", "fd00:a::c8"),
-}  # fmt: skip
-# What a host behind a Client has, and the address of the Client on its side.
-HOSTS = {
-    "h1": ("c1", "2001:db8:1000:2000::10/64", "2001:db8:1000:2000::1/64", "192.0.2.34/28", "192.0.2.33/28"),
-    "h2": ("c2", "2001:db8:1:7::10/64", "2001:db8:1:7::1/64", "192.0.2.66/28", "192.0.2.65/28"),
-}
-H1, H2 = "2001:db8:1000:2000::10", "2001:db8:1:7::10"
-H1_V4, H2_V4 = "192.0.2.34", "192.0.2.66"
-
 _numbers = itertools.count()
 benches: list[Bench] = []
 
 
-class Bench:
+class Bench(Aerods):
     """Namespaces, aerods and whatever else a test starts; ``destroy`` leaves nothing."""
 
     def __init__(
@@ -92,15 +53,17 @@ class Bench:
         mtu: int = 1500,
         eun_mtu: int = 1500,
     ) -> None:
-        """``family`` is that of the underlay addresses used; the others are there as well."""
-        self.family = family
-        self.nodes = tuple(nodes)
-        self.mtu, self.eun_mtu = mtu, eun_mtu
-        self.directory = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        self.prefix = f"{_PREFIX}{os.getpid()}-{next(_numbers)}-"
-        self.configs = {name: self._default_config(name) for name in self.nodes if name in NODES and name != "x"}
-        self._processes: dict[str, subprocess.Popen] = {}
+        """``family`` is that of the underlay addresses used; the others are there as well.
+
+        ``time_scale`` may be set before a start: the clocks of all aerods run so many times as fast.
+        """
+        prefix = f"{_PREFIX}{os.getpid()}-{next(_numbers)}-"
+        super().__init__(tuple(nodes), family, eun_mtu, prefix, Path(tempfile.mkdtemp(prefix=_PREFIX)))
+        self.mtu = mtu
+        self.bgp: FakeBgp | None = None
+        self.dhcp: dict[str, FakeDhcp] = {}
         self._injectors: dict[tuple[str, str], socket.socket] = {}
+        self._macs: dict[tuple[str, str], str] = {}
         self._closing = contextlib.ExitStack()
         benches.append(self)
 
@@ -146,6 +109,7 @@ class Bench:
 
     def insert_nat(self, node: str = "c1", public4: str = "198.51.100.50", public6: str = "fd00:a::32") -> None:
         """Move ``node`` behind a masquerading router ``nat``; before anything is started."""
+        self._moved[node] = ("10.77.0.2", "fd77::2")
         run("ip", "netns", "add", self.prefix + "nat")
         (self.directory / "nat").mkdir()
         self.nodes += ("nat",)
@@ -183,132 +147,6 @@ class Bench:
         self._closing.callback(thing.close)
         return thing
 
-    # Configuring
-
-    def _default_config(self, name: str) -> dict[str, Any]:
-        node = NODES[name]
-        config: dict[str, Any] = {
-            "node": {"name": name, "role": node.role},
-            "link": {"domain": "example.net", "asps": ASPS},
-            "underlay": [{"interface": "eth0", "link_id": 0, "addresses": [node.v4, node.v6]}],
-        }
-        if node.role == "client":
-            config["underlay"][0]["addresses"] = []
-            server = "s1" if name == "c1" or "s2" not in self.nodes else "s2"
-            config["client"] = {
-                "duid": node.duid, "prefixes": len(node.acps), "server_count": 1,
-                "server_addresses": [self.address(server)],
-            }  # fmt: skip
-            if node.host in self.nodes:
-                config["client"] |= {"eun_interface": "eth9", "eun_mtu": max(1280, self.eun_mtu)}
-            return config
-        config["node"]["id"] = node.id
-        if node.role == "server":
-            config["server"] = {}
-        others = "server" if node.role == "relay" else "relay"
-        config["neighbor"] = [
-            {"name": other, "id": NODES[other].id, "addresses": self.addresses(other)}
-            for other in self.nodes if other in NODES and NODES[other].role == others
-        ]  # fmt: skip
-        return config
-
-    def configure(self, node: str, **tables: Any) -> None:
-        """Change tables of aerod.toml: ``configure("c1", link={"asps": [...]}, client={"server_count": 2})``."""
-        for table, values in tables.items():
-            if isinstance(values, dict):
-                self.configs[node].setdefault(table, {}).update(values)
-            else:
-                self.configs[node][table] = values
-
-    def configure_all(self, **tables: Any) -> None:
-        """The same at every aerod of the bench."""
-        for node in self.configs:
-            self.configure(node, **tables)
-
-    def write_config(self, node: str) -> Path:
-        """Write aerod.toml as it is configured now."""
-        path = self.directory / node / "aerod.toml"
-        path.write_text(_toml(self.configs[node]))
-        return path
-
-    # Addresses
-
-    def addresses(self, node: str) -> list[str]:
-        """Both underlay addresses of a node, that of the family in use first."""
-        both = [NODES[node].v4, NODES[node].v6]
-        return both if self.family == 4 else both[::-1]
-
-    def address(self, node: str, family: int | None = None) -> str:
-        """An underlay address of a node."""
-        return NODES[node].v4 if (family or self.family) == 4 else NODES[node].v6
-
-    # Processes
-
-    @property
-    def command(self) -> list[str]:
-        """How aerod is run: from this tree, or from the zipapp or other tree that AEROD names."""
-        return [sys.executable, *(["-m", "aerod"] if TREE.is_dir() else [str(TREE)]), "aerod"]
-
-    def start(self, *nodes: str) -> None:
-        """Prepare and start aerod on these nodes, or on all, and wait until they answer."""
-        chosen = nodes or tuple(self.configs)
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(self._start, chosen))
-        for node in chosen:
-            self.wait_for(lambda node=node: self.answers(node), 20, f"aerod on {node}")
-        if "r1" in chosen:
-            self._stand_in_for_bgp()
-
-    def _start(self, node: str) -> None:
-        config = str(self.write_config(node))
-        prepare = ("ip", "netns", "exec", self.prefix + node, *self.command, "--config", config, "--prepare", "--user", "root")
-        done = subprocess.run(prepare, capture_output=True, text=True, cwd=_DIRECTORY, check=False)
-        assert done.returncode == 0, done.stderr
-        files = str(self.directory / node)
-        self.spawn(node, node, *self.command, "--config", config, "--state-dir", files, "--run-dir", files)
-        if NODES[node].role == "server" and "r1" in self.nodes:
-            for destination in ("::/0", "0.0.0.0/0"):
-                self.route(node, destination, "r1", "table", "8060")
-
-    def answers(self, node: str) -> bool:
-        """Whether aerod is up; AssertionError if it has ended."""
-        assert self._processes[node].poll() is None, self.log(node)
-        return self.ask(node, "status") is not None
-
-    def check_config(self, node: str) -> str:
-        """What ``aerod --check`` says about the configuration: the empty string if it is good."""
-        path = self.write_config(node)
-        done = subprocess.run([*self.command, "--check", str(path)], capture_output=True, text=True, cwd=_DIRECTORY, check=False)
-        assert (done.returncode == 0) == (not done.stderr), done
-        return done.stderr
-
-    def spawn(self, name: str, node: str, *command: str, **variables: str) -> None:
-        """Start any process in the namespace of ``node``; its output is ``log(name)``."""
-        with (self.directory / f"{name}.log").open("a") as log:
-            self._processes[name] = subprocess.Popen(
-                ["ip", "netns", "exec", self.prefix + node, *command],
-                stdout=log, stderr=log, cwd=_DIRECTORY, env=os.environ | variables,
-            )  # fmt: skip
-
-    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal to a process that was started here, and wait for its end."""
-        process = self._processes.pop(name)
-        process.send_signal(number)
-        try:
-            process.wait(10)
-        finally:
-            process.kill()
-
-    def log(self, name: str) -> str:
-        """All that a process wrote."""
-        path = self.directory / f"{name}.log"
-        return path.read_text() if path.exists() else ""
-
-    def resident(self, name: str) -> int:
-        """The bytes of memory that a process has."""
-        statm = Path(f"/proc/{self._processes[name].pid}/statm").read_text()
-        return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
     # Routes: what BGP would do
 
     def route(self, node: str, prefix: str, via: str, *more: str, verb: str = "replace") -> None:
@@ -317,74 +155,15 @@ class Bench:
         gateway = ("via", "inet6", NODES[via].link_local, "dev", "aero0", "proto", "bird")
         self.run(node, "ip", family, "route", verb, prefix, *gateway, *more)
 
-    def _stand_in_for_bgp(self) -> None:
-        from tests.conformance.fakes import FakeBgp
+    def _started(self, nodes: tuple[str, ...]) -> None:
+        for node in nodes:
+            if NODES[node].role == "server" and "r1" in self.nodes:
+                for destination in ("::/0", "0.0.0.0/0"):
+                    self.route(node, destination, "r1", "table", "8060")
+        if "r1" in nodes and self.bgp is None:
+            from tests.conformance.fakes import FakeBgp
 
-        if not hasattr(self, "bgp"):
             self.bgp = self.closing(FakeBgp(self))
-
-    # Asking
-
-    def run(self, node: str, *command: str, check: bool = True, given: str | None = None) -> str:
-        """The output of a command in the namespace of ``node``."""
-        return run("ip", "netns", "exec", self.prefix + node, *command, check=check, given=given)
-
-    def ip(self, node: str, *lines: str) -> None:
-        """ip(8) commands in the namespace of ``node``, all in one go."""
-        run("ip", "-n", self.prefix + node, "-batch", "-", given="\n".join(lines) + "\n")
-
-    def show(self, node: str, *arguments: str) -> list[dict[str, Any]]:
-        """What ``ip -j`` shows, nothing for a table that does not exist."""
-        return json.loads(self.run(node, "ip", "-j", *arguments, check=False) or "[]")
-
-    def ask(self, node: str, command: str, **arguments: Any) -> Any:
-        """What aerod answers on its control socket, as aeroctl asks; None if it does not run."""
-        try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(5)
-                connection.connect(str(self.directory / node / "aerod.sock"))
-                connection.sendall(json.dumps({"command": command, **arguments}).encode() + b"\n")
-                answer = json.loads(connection.makefile().readline())
-        except (OSError, ValueError):
-            return None
-        assert answer["ok"], answer
-        return answer["result"]
-
-    def neighbors(self, node: str, kind: str | None = None) -> list[dict[str, Any]]:
-        """The neighbor cache."""
-        return self.ask(node, "neighbors", **({"kind": kind} if kind else {})) or []
-
-    def dump(self, node: str) -> list[str]:
-        """The neighbor cache without the times, to be compared."""
-        times = ("expires_in", "since", "since_ago")
-        rows = ({k: v for k, v in row.items() if k not in times and not k.endswith("_in")} for row in self.neighbors(node))
-        return sorted(json.dumps(row, sort_keys=True) for row in rows)
-
-    def counters(self, node: str) -> dict[str, int]:
-        """The counters that are not zero."""
-        return self.ask(node, "counters") or {}
-
-    def drops(self, node: str) -> int:
-        """How many packets a node has dropped, for whatever reason."""
-        return sum(count for name, count in self.counters(node).items() if name.startswith("drop_"))
-
-    def is_bound(self, client: str) -> bool:
-        """Whether a Client has a lease from every Server it wants."""
-        leases = self.ask(client, "leases") or []
-        return len(leases) >= self.configs[client]["client"]["server_count"] and all(
-            lease["state"] == "bound" for lease in leases
-        )
-
-    @staticmethod
-    def wait_for(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
-        """The first true value of ``condition``; AssertionError when there is none in time."""
-        end = time.monotonic() + seconds
-        while True:
-            value = condition()
-            if value:
-                return value
-            assert time.monotonic() < end, f"{what or condition} did not come true in {seconds} s"
-            time.sleep(0.05)
 
     # Packets
 
@@ -404,8 +183,6 @@ class Bench:
                 made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
                 made.bind((interface, 0))
             self._injectors[key] = made
-        if not hasattr(self, "_macs"):
-            self._macs: dict[tuple[str, str], str] = {}
         for place in (key, (target, target_interface)):
             if place not in self._macs:
                 self._macs[place] = self.mac(*place)
@@ -472,16 +249,6 @@ class Bench:
             assert not sent, f"{node} sent {sent[:5]}"
             assert not up.frames, f"{node} took {up.frames[:5]}"
         assert self.dump(node) == before
-
-
-def _toml(config: dict[str, Any]) -> str:
-    """TOML of two levels; JSON writes its values."""
-    lines = []
-    for table, values in config.items():
-        for entry in values if isinstance(values, list) else [values]:
-            lines.append(f"[[{table}]]" if isinstance(values, list) else f"[{table}]")
-            lines += [f"{key} = {json.dumps(value)}" for key, value in entry.items()]
-    return "\n".join(lines) + "\n"
 
 
 def remove_leftovers() -> None:

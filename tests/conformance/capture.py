@@ -13,13 +13,17 @@ import threading
 import time
 from collections.abc import Callable
 from functools import cached_property
+from typing import NamedTuple
+
+from scapy.layers.inet6 import IPv6ExtHdrFragment
 
 from tests.conformance.netns import inside
-from tests.conformance.packets import AERO, AERO_PORT, Dhcp, dhcp, ip, nd_type
+from tests.conformance.packets import AERO, AERO_PORT, GUE, GUE_PORT, Dhcp, dhcp, ip, nd_type
 
 _ETH_P_ALL = socket.htons(3)
 _SO_RCVBUFFORCE = 33
 _OUTGOING = 4
+_WITH_MAC = (1, 772)  # Ethernet and loopback; a TUN has no header
 
 
 class Frame:
@@ -59,6 +63,8 @@ class Frame:
     def _address(self, at4: int, at6: int) -> str:
         if self.version == 4:
             return socket.inet_ntop(socket.AF_INET, self.packet[at4 : at4 + 4])
+        if self.version != 6:
+            return ""
         return socket.inet_ntop(socket.AF_INET6, self.packet[at6 : at6 + 16])
 
     @property
@@ -83,7 +89,7 @@ class Frame:
 
     @property
     def protocol(self) -> int:
-        return self.packet[9 if self.version == 4 else 6]
+        return self.packet[9 if self.version == 4 else 6] if self.version in (4, 6) else 0
 
     @property
     def is_ip_fragment(self) -> bool:
@@ -133,31 +139,65 @@ class Frame:
         """The UDP payload."""
         return self.packet[self._transport + 8 : self.length] if self.is_udp else b""
 
-    # The tunnel
+    # The tunnel, in any of its forms
 
     @cached_property
+    def _carried(self) -> tuple[AERO | GUE | IPv6ExtHdrFragment | None, bytes] | None:
+        """The encapsulation header, if there is one, and what follows it; None for what is no tunnel packet."""
+        if self.is_udp and AERO_PORT in (self.sport, self.dport):
+            header = AERO(self.payload) if self.payload and self.payload[0] >> 4 == 0 else None
+            return header, header.body if header is not None else self.payload
+        if self.is_udp and GUE_PORT in (self.sport, self.dport):
+            header = GUE(self.payload)
+            return header, header.body
+        if self.version not in (4, 6) or self.protocol not in (4, 41, 44):
+            return None
+        rest = self.packet[self._transport : self.length]
+        if self.protocol != 44:
+            return None, rest
+        return IPv6ExtHdrFragment(rest[:8]), rest[8:]
+
+    @property
     def is_tunnel(self) -> bool:
-        """Whether this is a tunnel packet of the usual form, whole or first fragment of IP."""
-        return self.is_udp and AERO_PORT in (self.sport, self.dport)
+        """Whether this is a tunnel packet: UDP on AERO's or GUE's port, or IP in IP."""
+        return self._carried is not None
 
-    @cached_property
+    @property
+    def header(self) -> AERO | GUE | IPv6ExtHdrFragment | None:
+        """What stands between the outer headers and the inner packet, None if nothing does."""
+        return self._carried[0] if self._carried else None
+
+    @property
     def aero(self) -> AERO | None:
         """The AERO header, None if there is none."""
-        return AERO(self.payload) if self.is_tunnel and self.payload and self.payload[0] >> 4 == 0 else None
+        return self.header if isinstance(self.header, AERO) else None
 
-    @cached_property
+    @property
+    def gue(self) -> GUE | None:
+        """The GUE header, None if there is none."""
+        return self.header if isinstance(self.header, GUE) else None
+
+    @property
     def body(self) -> bytes:
         """The inner packet, or the slice of it, as bytes; trailing bytes of a probe included."""
-        if not self.is_tunnel:
-            return b""
-        return self.aero.body if self.aero is not None else self.payload
+        return self._carried[1] if self._carried else b""
+
+    @cached_property
+    def piece(self) -> Piece | None:
+        """What a tunnel fragment says about itself, None for a whole packet."""
+        header = self.header
+        if isinstance(header, IPv6ExtHdrFragment):
+            return Piece(header.offset * 8, bool(header.m), header.id, header.nh)
+        if isinstance(header, AERO) and header.F:
+            return Piece(header.frag * 8, bool(header.M), header.ident, header.nh)
+        if isinstance(header, GUE) and header.flags & 0x0800:
+            return Piece(header.frag * 8, bool(header.M), header.ident, header.orig)
+        return None
 
     @cached_property
     def inner(self):
         """The inner packet by scapy; None for fragments after the first and what is no tunnel packet."""
-        if self.aero is not None and self.aero.F and self.aero.frag:
-            return None
-        return ip(self.body)
+        return None if self.piece and self.piece.offset else ip(self.body)
 
     @cached_property
     def nd(self) -> int | None:
@@ -167,14 +207,30 @@ class Frame:
     @cached_property
     def dhcp(self) -> Dhcp | None:
         """The DHCPv6 message inside, None if there is none or only a part of it."""
-        if not self.is_tunnel or (self.aero is not None and self.aero.F):
-            return None
-        return dhcp(self.body)
+        return dhcp(self.body) if self.is_tunnel and self.piece is None else None
 
     @cached_property
     def is_data(self) -> bool:
-        """Whether the tunnel packet is neither ND nor DHCPv6."""
-        return self.is_tunnel and self.inner is not None and self.nd is None and self.dhcp is None
+        """Whether the tunnel packet is whole and neither ND nor DHCPv6."""
+        return self.inner is not None and self.piece is None and self.nd is None and self.dhcp is None
+
+
+class Piece(NamedTuple):
+    """Where a tunnel fragment belongs; ``offset`` in bytes."""
+
+    offset: int
+    more: bool
+    ident: int
+    next_header: int
+
+
+def joined(frames: list[Frame]) -> bytes:
+    """The inner packet that tunnel fragments make, however they came; AssertionError if they do not fit."""
+    packet = b""
+    for frame in sorted(frames, key=lambda f: f.piece.offset):
+        assert frame.piece.offset == len(packet), [f.piece for f in frames]
+        packet += frame.body
+    return packet
 
 
 Condition = Callable[[Frame], object]
@@ -224,7 +280,7 @@ class Capture:
                 return
             if (kind == _OUTGOING) > self._outgoing or interface == "br0":
                 continue
-            packet = data[14:] if hardware == 1 else data
+            packet = data[14:] if hardware in _WITH_MAC else data
             with self._changed:
                 self.frames.append(Frame(time.monotonic(), interface, kind == _OUTGOING, packet))
                 self._changed.notify_all()
@@ -254,7 +310,7 @@ class Capture:
                     return found[:count]
                 left = end - time.monotonic()
                 if left <= 0:
-                    seen = "\n".join(map(repr, self.frames[-25:]))
+                    seen = "\n".join(repr(frame) for frame in self.frames[-200:] if frame.protocol in (1, 4, 17, 41, 44))
                     raise AssertionError(f"{len(found)} of {count} such frames in {seconds} s; the last ones:\n{seen}")
                 self._changed.wait(left)
 
@@ -266,8 +322,16 @@ class Capture:
 
 
 def _holds(condition: Condition, frame: Frame) -> bool:
-    """A condition that a frame is too short or too odd for is not met."""
+    """A condition about what a frame does not have is not met; a mistake in it is told."""
     try:
         return bool(condition(frame))
-    except (AssertionError, AttributeError, IndexError, struct.error):
+    except AttributeError as error:
+        if error.obj is not None:
+            raise
+        return False
+    except TypeError as error:
+        if "NoneType" not in str(error):
+            raise
+        return False
+    except (AssertionError, IndexError, struct.error):
         return False

@@ -13,6 +13,7 @@ from tests.conformance import capture as capture_module
 from tests.conformance.bench import Bench, missing, remove_leftovers
 from tests.conformance.capture import Capture
 from tests.conformance.fakes import FakeDhcp, FakeServer
+from tests.conformance.plan import NODES
 from tests.conformance.requirements import Results, number_of
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
@@ -117,7 +118,7 @@ def start_link(bench: Bench) -> None:
     bench.start(*clients)
     for client in clients:
         bench.wait_for(lambda client=client: bench.is_bound(client), 20, f"a lease at {client}")
-    for acp in [acp for name in clients for acp in bench_module.NODES[name].acps if "r1" in bench.configs]:
+    for acp in [acp for name in clients for acp in NODES[name].acps if "r1" in bench.configs]:
         bench.wait_for(lambda acp=acp: bench.show("r1", "-6" if ":" in acp else "-4", "route", "show", acp), 10, acp)
 
 

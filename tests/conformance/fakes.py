@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.conformance import packets as p
-from tests.conformance.bench import ASPS, NODES, Bench
+from tests.conformance.bench import Bench
 from tests.conformance.netns import inside
+from tests.conformance.plan import ASPS, NODES
 
 
 class _Thread:

@@ -1,30 +1,65 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Configuration that the suite turns, in one place, as tables for ``Bench.configure``."""
+"""Configuration that the suite turns, in one place: tables for ``Bench.configure`` and ``configure_all``."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from typing import Any
+
+from tests.conformance.addresses import mapped
+from tests.conformance.bench import NODES, Bench
+from tests.conformance.packets import AERO
 
 Tables = dict[str, Any]
 
-# Encapsulation of data (O-7), one value for the link.
+# How data travels, one value for the link (O-7).
 GUE: Tables = {"encapsulation": {"kind": "gue"}}
 RAW: Tables = {"encapsulation": {"kind": "raw"}}
 
-# Signatures (O-4): one key for the link, and whether unsigned packets are refused.
-KEY_ID, KEY = 7, bytes(range(32))
-SIGNED: Tables = {"link": {"signature_key_id": KEY_ID, "signature_key": KEY.hex(), "require_signature": True}}
-
-# Probes (O-13), and how often a proven path is probed again.
-PROBES: Tables = {"encapsulation": {"probing": True}}
-
-# The largest packet that is rebuilt from fragments (section 3.13).
+# UDP checksums over IPv4 (O-14), probes (O-13), the largest packet rebuilt from fragments (section 3.13).
+CHECKSUM_NEVER: Tables = {"encapsulation": {"udp_checksum": "never"}}
+NO_PROBES: Tables = {"encapsulation": {"probing": False}}
 REASSEMBLE_4096: Tables = {"encapsulation": {"reassembly_size": 4096}}
 
-# UDP checksums over IPv4 (O-14).
-CHECKSUM_NEVER: Tables = {"encapsulation": {"udp_checksum": "never"}}
+
+# Signatures (O-4). A pair of neighbors has the secret of the lower one: a Client's, or a Server's toward Relays.
+
+KEY_IDS = {"c1": 101, "c2": 102, "s1": 11, "s2": 12}
 
 
-def time_scale(factor: float) -> Tables:
-    """The clock of aerod runs ``factor`` times as fast, at every node of the link."""
-    return {"link": {"time_scale": factor}}
+def secret(node: str) -> bytes:
+    return hashlib.sha256(node.encode()).digest()
+
+
+def sign_everything(bench: Bench) -> None:
+    """Give each node its keys, and have unsigned packets refused."""
+    for name in bench.configs:
+        role = NODES[name].role
+        table: Tables = {"required": True}
+        if role != "relay":
+            table |= {"id": KEY_IDS[name], "secret": secret(name).hex()}
+        if role == "server":
+            lower = [other for other in bench.configs if NODES[other].role == "client"]
+            table["peer"] = [_peer(other, client=NODES[other].duid) for other in lower]
+        if role == "relay":
+            lower = [other for other in bench.configs if NODES[other].role == "server"]
+            table["peer"] = [_peer(other, neighbor=NODES[other].id) for other in lower]
+        bench.configure(name, signatures=table)
+
+
+def _peer(name: str, **owner: Any) -> Tables:
+    return {**owner, "id": KEY_IDS[name], "secret": secret(name).hex()}
+
+
+def signature(packet: bytes, lower: str, upper_address: str, key_id: int | None = None, key: bytes | None = None) -> bytes:
+    """The 20 bytes for a packet between two neighbors, ``upper_address`` being the upper one's on the underlay."""
+    pair = hmac.digest(key or secret(lower), b"aero-signature-1" + mapped(upper_address), "sha256")
+    number = KEY_IDS[lower] if key_id is None else key_id
+    return number.to_bytes(4, "big") + hmac.digest(pair, packet, "sha256")[:16]
+
+
+def signed(packet: bytes, *arguments: Any, **how: Any) -> bytes:
+    """A payload with AERO header and signature; arguments as those of :func:`signature`."""
+    made = signature(packet, *arguments, **how)
+    return bytes(AERO(S=1, nh=41 if packet[0] >> 4 == 6 else 4, signature=made)) + packet

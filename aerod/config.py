@@ -24,9 +24,11 @@ from aerod.wire.carriage import PORTS
 
 ROLES = ("relay", "server", "client")
 VENDOR_OPTIONS = ("rfc8415", "draft52")
+REDIRECT_CLIENTS = ("never", "unreachable", "always")
 DUID_MAX = 128  # RFC 8415 section 11.1: at most 128 octets, the type code not counted
 IPV6_MIN_MTU = 1280
 ID_MAX = 0xFFFFFFFF
+LONGEST_TIMER = 3600
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,240}}$)({_LABEL}\.)*{_LABEL}")
@@ -53,12 +55,27 @@ class NodeConfig:
 
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
-    """``[link]``: what all nodes of the AERO link have in common; ``port`` is 0 without UDP."""
+    """``[link]``: what all nodes of the AERO link have in common; ``port`` is 0 without UDP.
+
+    ``keepalive`` is how many seconds it may be quiet between a Client and a Server, ``move_interval``
+    how soon a Client may move again.  A prefix that ended ``damping_limit`` times within
+    ``damping_window`` seconds is announced that much later, with limit 0 at once.
+    """
 
     domain: str
     asps: tuple[Prefix, ...]
     port: int
     vendor_options: str
+    forward_time: float = 30.0
+    accept_time: float = 40.0
+    max_retry: int = 3
+    require_timestamp: bool = False
+    require_nonce: bool = False
+    capability_suffix: str = "aero.linkupnetworks.net"
+    keepalive: float = 25.0
+    move_interval: float = 60.0
+    damping_limit: int = 3
+    damping_window: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +99,16 @@ class NeighborConfig:
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """``[server]``: ``release_grace`` is seconds a left Client's packets are still passed on."""
+    """``[server]``: ``release_grace`` is seconds a left Client's packets are still passed on.
+
+    ``redirect_clients`` says for which Clients it has packets sent to itself that others would send
+    straight to them: none, those that others may not reach, or all.
+    ``others`` are Servers that need not be looked up by their ID: ``[[other_server]]``.
+    """
 
     release_grace: float
+    redirect_clients: str = "never"
+    others: tuple[NeighborConfig, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +116,8 @@ class ClientConfig:
     """``[client]``: ``prefixes`` is the number of IA_PDs, with IAID 1 to ``prefixes``.
 
     No ``server_addresses`` means ``linkupnetworks.<domain>`` in the DNS; no ``eun_interface``
-    means that the Client has no end user network.
+    means that the Client has no end user network.  With ``route_optimization`` it asks others for
+    leave to send straight to them, with ``accept_redirects`` it gives that leave.
     """
 
     duid: bytes
@@ -101,6 +126,9 @@ class ClientConfig:
     server_addresses: tuple[LinkLayerAddress, ...]
     eun_interface: str | None
     eun_mtu: int
+    route_optimization: bool = True
+    accept_redirects: bool = True
+    capability_lookup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +162,27 @@ def parse(text: str, source: str) -> Config:
         raise ConfigError([f"{source}: not valid TOML: {error}"]) from error
     errors: list[str] = []
     top = Table(document, "", errors)
-    encapsulation = parse_encapsulation(top.table("encapsulation", required="encapsulation" in top))
-    link = _link(top.table("link", required=True), encapsulation.kind)
+    link_table = top.table("link", required=True)
+    role = str(document.get("node", {}).get("role")) if isinstance(document.get("node"), dict) else ""
+    encapsulation = parse_encapsulation(link_table)
+    signatures = parse_signatures(
+        link_table, top.tables("signature_key"), encapsulation.encapsulation, role
+    )
+    link = _link(link_table, encapsulation.encapsulation)
     node = _node(top.table("node", required=True), link.asps)
     underlays = tuple(_underlay(table, node.role, link.port) for table in top.tables("underlay"))
     neighbors = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("neighbor"))
+    others = ()
+    if node.role == "server":
+        others = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("other_server"))
     server = top.table("server", required=node.role == "server")
     client = top.table("client", required=node.role == "client")
-    signatures = None
-    if "signatures" in top:
-        signatures = parse_signatures(top.table("signatures", required=True), encapsulation.kind, node.role)
     config = Config(
         node=node,
         link=link,
         underlays=underlays,
         neighbors=neighbors,
-        server=_server(server) if node.role == "server" else None,
+        server=_server(server, others) if node.role == "server" else None,
         client=_client(client, link.port) if node.role == "client" else None,
         encapsulation=encapsulation,
         signatures=signatures,
@@ -193,7 +226,22 @@ def _link(table: Table, kind: str) -> LinkConfig:
         asps=table.each("asps", _asp, "a prefix such as 2001:db8::/32 with no host bits set", least=1),
         port=_port(table, PORTS.get(kind, 0)),
         vendor_options=table.choice("vendor_options", VENDOR_OPTIONS, "rfc8415"),
+        forward_time=table.number("forward_time", 3, LONGEST_TIMER, 30.0),
+        accept_time=table.number("accept_time", 3, LONGEST_TIMER, 40.0),
+        max_retry=table.integer("max_retry", 1, 100, 3),
+        require_timestamp=table.truth("require_timestamp", False),
+        require_nonce=table.truth("require_nonce", False),
+        capability_suffix=table.matching(
+            "capability_suffix", _DOMAIN, "a domain name", "aero.linkupnetworks.net"
+        ),
+        keepalive=table.number("keepalive", 1, LONGEST_TIMER, 25.0),
+        move_interval=table.number("move_interval", 0, LONGEST_TIMER, 60.0),
+        damping_limit=table.integer("damping_limit", 0, 1000, 3),
+        damping_window=table.number("damping_window", 1, LONGEST_TIMER, 60.0),
     )
+    if link.forward_time >= link.accept_time:
+        # What is still sent must still be taken (draft section 3.8).
+        table.error("accept_time", link.accept_time, f"must be above forward_time, {link.forward_time:g}")
     table.refuse_rest()
     return link
 
@@ -251,8 +299,12 @@ def _neighbor(table: Table, port: int, asps: tuple[Prefix, ...]) -> NeighborConf
     return neighbor
 
 
-def _server(table: Table) -> ServerConfig:
-    server = ServerConfig(release_grace=table.number("release_grace", 0, 3600, 5.0))
+def _server(table: Table, others: tuple[NeighborConfig, ...]) -> ServerConfig:
+    server = ServerConfig(
+        release_grace=table.number("release_grace", 0, 3600, 5.0),
+        redirect_clients=table.choice("redirect_clients", REDIRECT_CLIENTS, "never"),
+        others=others,
+    )
     table.refuse_rest()
     return server
 
@@ -265,6 +317,9 @@ def _client(table: Table, port: int) -> ClientConfig:
         server_addresses=_addresses(table, "server_addresses", port, least=0),
         eun_interface=table.matching("eun_interface", _INTERFACE, "an interface name", None),
         eun_mtu=table.integer("eun_mtu", IPV6_MIN_MTU, 65535, 1500),
+        route_optimization=table.truth("route_optimization", True),
+        accept_redirects=table.truth("accept_redirects", True),
+        capability_lookup=table.truth("capability_lookup", False),
     )
     table.refuse_rest()
     return client
@@ -291,6 +346,8 @@ def _contradictions(config: Config) -> list[str]:
         errors.append("neighbor: a Client has no permanent neighbors, see client.server_addresses")
     errors += [f"neighbor.id: {n.id} ({n.name}) is this node's own ID"
                for n in config.neighbors if n.id == config.node.id]
+    if config.server:
+        errors += _repeated("other_server.id", [config.node.id, *(s.id for s in config.server.others)])
     interfaces = [u.interface for u in config.underlays]
     if config.node.interface in interfaces:
         errors.append(f"underlay.interface: {config.node.interface!r} is the AERO interface itself")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables ``[encapsulation]`` and ``[signatures]``: how packets travel over the underlay."""
+"""How packets travel over the underlay: keys of ``[link]``, and the tables ``[[signature_key]]``."""
 
 from __future__ import annotations
 
@@ -13,99 +13,97 @@ from aerod.wire.carriage import NAMES
 UDP_CHECKSUMS = ("auto", "always", "never")
 REASSEMBLY_MIN, REASSEMBLY_MAX = 1576, 65535  # 1500 bytes and the largest ENCAPS; an IP packet
 SECRET_MIN = 16
+_LARGEST_ID = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
 class EncapsulationConfig:
-    """``[encapsulation]``: one for the whole link.
+    """One for the whole link.
 
     ``reassembly_size`` is the largest packet put together from tunnel fragments, in bytes;
-    ``probing`` finds the paths on which packets up to 1500 bytes need no fragments.
+    ``probe`` finds the paths on which packets up to 1500 bytes need no fragments.
     """
 
-    kind: str = "plain"
+    encapsulation: str = "plain"
     udp_checksum: str = "auto"
     header_checksum: bool = False
-    probing: bool = True
+    probe: bool = True
     reassembly_size: int = 2048
     underlay_multicast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SignaturesConfig:
-    """``[signatures]``: ``own`` is the key toward upstream neighbors, ``peers`` those of the nodes below."""
+    """``own`` is the key toward upstream neighbors, ``peers`` those of the nodes below."""
 
     required: bool = True
     own: Key | None = None
     peers: tuple[Key, ...] = ()
 
 
-def parse_encapsulation(table: Table) -> EncapsulationConfig:
-    """Check ``[encapsulation]``."""
+def parse_encapsulation(link: Table) -> EncapsulationConfig:
+    """Take the keys out of ``[link]`` that say how packets travel."""
     default = EncapsulationConfig()
     config = EncapsulationConfig(
-        kind=table.choice("kind", NAMES, default.kind),
-        udp_checksum=table.choice("udp_checksum", UDP_CHECKSUMS, default.udp_checksum),
-        header_checksum=table.truth("header_checksum", default.header_checksum),
-        probing=table.truth("probing", default.probing),
-        reassembly_size=table.integer(
+        encapsulation=link.choice("encapsulation", NAMES, default.encapsulation),
+        udp_checksum=link.choice("udp_checksum", UDP_CHECKSUMS, default.udp_checksum),
+        header_checksum=link.truth("header_checksum", default.header_checksum),
+        probe=link.truth("probe", default.probe),
+        reassembly_size=link.integer(
             "reassembly_size", REASSEMBLY_MIN, REASSEMBLY_MAX, default.reassembly_size
         ),
-        underlay_multicast=table.truth("underlay_multicast", default.underlay_multicast),
+        underlay_multicast=link.truth("underlay_multicast", default.underlay_multicast),
     )
-    if config.header_checksum and config.kind != "plain":
-        table.error("header_checksum", True, f"{config.kind} has no AERO header: use plain or leave it out")
-    table.refuse_rest()
+    if config.header_checksum and config.encapsulation != "plain":
+        link.error("header_checksum", True, f"{config.encapsulation} has no AERO header to put it in")
     return config
 
 
-def parse_signatures(table: Table, kind: str, role: str) -> SignaturesConfig:
-    """Check ``[signatures]`` of a node of ``role`` on a link with encapsulation ``kind``."""
-    if kind != "plain":
-        table.error("kind", kind, "only the AERO header has room for signatures: use plain")
-    required = table.truth("required", True)
-    own = None
-    if role == "relay":
-        for key in ("id", "secret"):
-            table.refuse(key, "nobody is above a Relay")
-    else:
-        own = Key(_id(table), _secret(table), b"")
-    peers = tuple(_peer(entry, role) for entry in table.tables("peer"))
-    if role == "client" and peers:
-        table.error("peer", len(peers), "nobody is below a Client")
-    ids = [key.id for key in (own, *peers) if key is not None]
-    for number in dict.fromkeys(number for number in ids if ids.count(number) > 1):
-        table.error("id", number, "is used for more than one key")
-    table.refuse_rest()
-    return SignaturesConfig(required, own, peers)
+def parse_signatures(
+    link: Table, keys: list[Table], encapsulation: str, role: str
+) -> SignaturesConfig | None:
+    """Take ``require_signature`` out of ``[link]`` and check the keys; None if nothing is signed."""
+    required = link.truth("require_signature", False)
+    if not required and not keys:
+        return None
+    if encapsulation != "plain":
+        link.error("encapsulation", encapsulation, "only the AERO header has room for signatures")
+    parsed = [_key(table, role) for table in keys]
+    own = [key for key in parsed if not key.owner]
+    peers = tuple(key for key in parsed if key.owner)
+    if role == "client" and len(own) != 1 or len(own) > 1:
+        link.error("require_signature", required, f"needs one own [[signature_key]], there are {len(own)}")
+    for name in ("id", "owner"):
+        values = [getattr(key, name) for key in parsed if key.owner or name == "id"]
+        for value in dict.fromkeys(value for value in values if values.count(value) > 1):
+            shown = value if isinstance(value, int) else value.hex()
+            link.error("signature_key", shown, f"is the {name} of more than one key")
+    return SignaturesConfig(required, own[0] if own else None, peers)
 
 
-def _peer(table: Table, role: str) -> Key:
-    """A Client's key at a Server, a Server's at a Relay."""
+def _key(table: Table, role: str) -> Key:
+    """A Client's key at a Server, a Server's at a Relay, or the node's own where it names nobody."""
+    owner = b""
     if role == "relay":
-        number = table.integer("neighbor", 1, 0xFFFFFFFF)
-        owner = link_local(number) if number else b""
-    else:
-        owner = table.one("client", _duid, "a Client's DUID in hex digits", b"")
-    key = Key(_id(table), _secret(table), owner)
+        number = table.integer("neighbor", 1, _LARGEST_ID)
+        owner = link_local(number) if number else b"?"
+    elif role == "server" and "client" in table:
+        owner = table.one("client", _duid, "a Client's DUID in hex digits", b"?")
+    secret = table.one("secret", _secret, f"hex digits for at least {SECRET_MIN} bytes", b"", "(not shown)")
+    key = Key(table.integer("id", 0, _LARGEST_ID), secret, owner)
     table.refuse_rest()
     return key
 
 
 def _duid(text: str) -> bytes:
-    return bytes.fromhex(text.replace(":", ""))
+    duid = bytes.fromhex(text.replace(":", ""))
+    if not duid:
+        raise ValueError("empty")
+    return duid
 
 
-def _id(table: Table) -> int:
-    return table.integer("id", 0, 0xFFFFFFFF)
-
-
-def _secret(table: Table) -> bytes:
-    return table.one("secret", _key, f"hex digits for at least {SECRET_MIN} bytes", b"", "(not shown)")
-
-
-def _key(text: str) -> bytes:
-    key = bytes.fromhex(text)
-    if len(key) < SECRET_MIN:
-        raise ValueError(f"{len(key)} bytes")
-    return key
+def _secret(text: str) -> bytes:
+    secret = bytes.fromhex(text)
+    if len(secret) < SECRET_MIN:
+        raise ValueError(f"{len(secret)} bytes")
+    return secret

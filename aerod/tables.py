@@ -146,10 +146,10 @@ class Table:
         """The array of tables ``[[key]]``, empty if it is not there."""
         values = self._values.pop(key, [])
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-            path = self._path(key)
-            self._errors.append(f"{path} must be an array of tables, [[{path}]]")
+            self._errors.append(f"{self._path(key)} must be an array of tables, [[{self._path(key)}]]")
             return []
-        return [Table(value, f"{self._path(key)}[{index}]", self._errors) for index, value in enumerate(values)]
+        path = self._path(key)
+        return [Table(value, f"{path}[{index}]", self._errors) for index, value in enumerate(values)]
 
     def refuse(self, key: str, why: str) -> None:
         """Note a mistake if ``key`` is there."""

@@ -19,6 +19,7 @@ from aerod.interface import Datagram, KernelRoute, Output, Underlay, UnderlayErr
 from aerod.nodes.description import describe_neighbor, describe_target
 from aerod.procedures.errors import Errors
 from aerod.procedures.probing import Probing
+from aerod.procedures.timestamps import WallClock
 from aerod.procedures.underlay_errors import UnderlayErrors
 from aerod.state.counters import Counters
 from aerod.state.forwarding import Forwarding
@@ -40,15 +41,16 @@ class Node:
         self._started = now
         self._outbox = Outbox()
         self._counters = Counters()
+        self._clock = WallClock()
         how, signatures = config.encapsulation, config.signatures
-        carriage = make_carriage(how.kind, how.header_checksum, signatures is not None)
+        carriage = make_carriage(how.encapsulation, how.header_checksum, signatures is not None)
         self._underlays = Underlays(config.link.port, carriage)
         self._neighbors = NeighborCache()
         self._forwarding = forwarding
         keys = signatures and Keyring(
             self._neighbors, signatures.own, signatures.peers, signatures.required
         )
-        path_mtu = PathMtu(how.probing)
+        path_mtu = PathMtu(how.probe)
         self._transmitter = Transmitter(
             self._outbox, self._counters, random, carriage, path_mtu, keys
         )
@@ -122,8 +124,18 @@ class Node:
     def route_changed(self, route: KernelRoute, now: float) -> None:
         """Take a route of the routing daemon; a Client has none."""
 
+    def server_found(self, aero_id: int, addresses: Iterable[LinkLayerAddress], now: float) -> None:
+        """Take where the Server ``fe80::aero_id`` is, nowhere if nobody knows; only a Server asks."""
+
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take the addresses of Servers; only a Client asks for them."""
+
+    def capability_found(self, name: str, domain: str | None, ttl: float | None, now: float) -> None:
+        """Take what the DNS knows about a capability name; only a Client asks for them."""
+
+    def clock_set(self, offset: float) -> None:
+        """Take what to add to our times to get seconds since 1970."""
+        self._clock.offset = offset
 
     def take_output(self) -> Output:
         """Return what the shell has to carry out since the last call."""
@@ -236,6 +248,26 @@ class Node:
     def lookup(self, address: bytes, now: float) -> dict[str, Any]:
         """Return where packets for a 16-byte address go."""
         return describe_target(self._forwarding, address, now)
+
+    def redirects(self, now: float, address: bytes | None = None) -> list[dict[str, Any]]:
+        """Return where packets to each destination, or to a 16-byte one, go; only a Client redirects."""
+        raise ValueError("only a Client has redirects: see the dynamic neighbors")
+
+    def capabilities(self, now: float) -> list[dict[str, Any]]:
+        """Return what the DNS told about destinations outside the link; only a Client asks."""
+        raise ValueError("only a Client looks for other AERO links")
+
+    def move(self, now: float, address: bytes | None = None) -> dict[str, Any]:
+        """Change the primary Server, to the one with a 16-byte address; only a Client has one."""
+        raise ValueError("only a Client can move to another Server")
+
+    def drain(self, now: float, stop: bool = False) -> dict[str, Any]:
+        """Ask the Clients to leave, or stop to be left; only a Server has any."""
+        raise ValueError("only a Server can be drained")
+
+    def damping(self, now: float) -> list[dict[str, Any]]:
+        """Return the prefixes whose announcement waits; only a Server announces any."""
+        return []
 
     def release(self, now: float) -> dict[str, Any]:
         """Give all leases back; only a Client has any."""

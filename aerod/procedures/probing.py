@@ -14,6 +14,7 @@ from random import Random
 from aerod.address import LinkLayerAddress
 from aerod.engines.transmit import Transmitter
 from aerod.state.agenda import Agenda
+from aerod.state.correspondents import Correspondent
 from aerod.state.counters import Counters
 from aerod.state.neighbors import NeighborCache
 from aerod.state.path_mtu import ALWAYS_ADMITTED, Ends, PathMtu
@@ -98,6 +99,9 @@ class Probing:
     def _probe(self, ends: Ends, watch: _Watch, now: float) -> None:
         neighbor = next(iter(self._neighbors.at(watch.path.remote)), None)
         own = self._own_addresses()
+        if isinstance(neighbor, Correspondent):
+            # It takes only what comes from an ACP it was told of.
+            own = [prefix.aero_address for prefix in neighbor.courses]
         if neighbor is None or not own:
             self._rest(ends, watch, now)
             return

@@ -29,7 +29,7 @@ _CHECKSUMS = {
 def checksums(config: EncapsulationConfig) -> Checksums:
     """Where UDP checksums are due; GUE over IPv6 cannot do without (O-6)."""
     chosen = _CHECKSUMS[config.udp_checksum]
-    return chosen._replace(ipv6=True, ipv6_needed=True) if config.kind == "gue" else chosen
+    return chosen._replace(ipv6=True, ipv6_needed=True) if config.encapsulation == "gue" else chosen
 
 
 class UnderlaySockets:
@@ -46,7 +46,7 @@ class UnderlaySockets:
     ) -> None:
         self._loop = loop
         self._port = port
-        self._kind = _ENDPOINTS[config.kind]
+        self._kind = _ENDPOINTS[config.encapsulation]
         self._checksums = checksums(config)
         self._received = received
         self._failed = failed

@@ -14,13 +14,13 @@ from tests.conformance.packets import AERO
 Tables = dict[str, Any]
 
 # How data travels, one value for the link (O-7).
-GUE: Tables = {"encapsulation": {"kind": "gue"}}
-RAW: Tables = {"encapsulation": {"kind": "raw"}}
+GUE: Tables = {"link": {"encapsulation": "gue"}}
+RAW: Tables = {"link": {"encapsulation": "raw"}}
 
 # UDP checksums over IPv4 (O-14), probes (O-13), the largest packet rebuilt from fragments (section 3.13).
-CHECKSUM_NEVER: Tables = {"encapsulation": {"udp_checksum": "never"}}
-NO_PROBES: Tables = {"encapsulation": {"probing": False}}
-REASSEMBLE_4096: Tables = {"encapsulation": {"reassembly_size": 4096}}
+CHECKSUM_NEVER: Tables = {"link": {"udp_checksum": "never"}}
+NO_PROBES: Tables = {"link": {"probe": False}}
+REASSEMBLE_4096: Tables = {"link": {"reassembly_size": 4096}}
 
 
 # Signatures (O-4). A pair of neighbors has the secret of the lower one: a Client's, or a Server's toward Relays.
@@ -36,19 +36,15 @@ def sign_everything(bench: Bench) -> None:
     """Give each node its keys, and have unsigned packets refused."""
     for name in bench.configs:
         role = NODES[name].role
-        table: Tables = {"required": True}
-        if role != "relay":
-            table |= {"id": KEY_IDS[name], "secret": secret(name).hex()}
+        keys = [] if role == "relay" else [_key(name)]
         if role == "server":
-            lower = [other for other in bench.configs if NODES[other].role == "client"]
-            table["peer"] = [_peer(other, client=NODES[other].duid) for other in lower]
+            keys += [_key(each, client=NODES[each].duid) for each in bench.configs if NODES[each].role == "client"]
         if role == "relay":
-            lower = [other for other in bench.configs if NODES[other].role == "server"]
-            table["peer"] = [_peer(other, neighbor=NODES[other].id) for other in lower]
-        bench.configure(name, signatures=table)
+            keys += [_key(each, neighbor=NODES[each].id) for each in bench.configs if NODES[each].role == "server"]
+        bench.configure(name, link={"require_signature": True}, signature_key=keys)
 
 
-def _peer(name: str, **owner: Any) -> Tables:
+def _key(name: str, **owner: Any) -> Tables:
     return {**owner, "id": KEY_IDS[name], "secret": secret(name).hex()}
 
 

@@ -26,10 +26,10 @@ from aerod.config_encapsulation import EncapsulationConfig
 from aerod.shell.underlay_sockets import _ENDPOINTS, checksums
 counters = Counter()
 how = EncapsulationConfig(**json.loads(sys.argv[1]))
-port = 0 if how.kind == "raw" else 8060
+port = 0 if how.encapsulation == "raw" else 8060
 def endpoint(text):
     underlay = Underlay("eth0", 0, 255, ())
-    return _ENDPOINTS[how.kind](underlay, parse_address(text), port, checksums(how), counters)
+    return _ENDPOINTS[how.encapsulation](underlay, parse_address(text), port, checksums(how), counters)
 """
 
 # Sends each case, then says what was counted.
@@ -122,7 +122,7 @@ def test_ipv4(namespaces, knob, df0, df1):
     assert (counters, errors) == ({}, [])
 
 
-@pytest.mark.parametrize(("how", "has_checksum"), [({}, False), ({"udp_checksum": "always"}, True), ({"kind": "gue", "udp_checksum": "never"}, True)])
+@pytest.mark.parametrize(("how", "has_checksum"), [({}, False), ({"udp_checksum": "always"}, True), ({"encapsulation": "gue", "udp_checksum": "never"}, True)])
 def test_ipv6(namespaces, how, has_checksum):
     """No UDP checksum but with GUE; hop limit, traffic class and flow label are as asked."""
     received, (packet,), counters, _errors = exchange(namespaces, [case(6, 100, 33, 0xB9, 0x12345, False)], **how)
@@ -135,7 +135,7 @@ def test_ipv6(namespaces, how, has_checksum):
 def test_raw_ipv4(namespaces, protocol):
     """The payload stands right behind the IP header, our Fragment header too."""
     cases = [case(4, 100, 33, 0xB9, 0, False, protocol), case(4, 200, 1, 0, 0, True, protocol)]
-    received, (first, second), counters, errors = exchange(namespaces, cases, kind="raw")
+    received, (first, second), counters, errors = exchange(namespaces, cases, encapsulation="raw")
     assert received == [
         ["203.0.113.1", 0, 100, 33, 0xB9, 0, protocol],
         ["203.0.113.1", 0, 200, 1, 0, 0, protocol],
@@ -148,7 +148,7 @@ def test_raw_ipv4(namespaces, protocol):
 @pytest.mark.parametrize("protocol", [4, 41])
 def test_raw_ipv6(namespaces, protocol):
     """Hop limit, traffic class and flow label are as asked."""
-    received, (packet,), counters, _errors = exchange(namespaces, [case(6, 100, 33, 0xB9, 0x12345, False, protocol)], kind="raw")
+    received, (packet,), counters, _errors = exchange(namespaces, [case(6, 100, 33, 0xB9, 0x12345, False, protocol)], encapsulation="raw")
     assert received == [["fd00:ae::1", 0, 100, 33, 0xB9, 0x12345, protocol]]
     assert (packet[6], packet[40:]) == (protocol, bytes(100))
     assert counters == {}
@@ -158,7 +158,7 @@ def test_raw_ipv6(namespaces, protocol):
 def test_too_large(namespaces, kind, protocol):
     """What must not be fragmented and does not fit is reported with what would; the next goes out."""
     cases = [case(f, size, 64, 0, 0, True, protocol) for f in (4, 6) for size in (1600, 100)]
-    received, _packets, counters, errors = exchange(namespaces, cases, kind=kind)
+    received, _packets, counters, errors = exchange(namespaces, cases, encapsulation=kind)
     assert [r[2] for r in received] == [100, 100]
     assert counters["underlay_send_emsgsize"] == 2
     assert errors == [["local", 1500, "203.0.113.2", 1600], ["local", 1500, "fd00:ae::2", 1600]]

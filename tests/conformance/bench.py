@@ -124,7 +124,7 @@ class Bench(Aerods):
         whole_packets(self.prefix + "nat", "in0")
         self.run("nat", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         self.run("nat", "nft", "-f", "-", given=(
-            "table inet nat { chain out { type nat hook postrouting priority 100; oifname eth0 masquerade random } }"
+            "table inet nat { chain out { type nat hook postrouting priority 100; oifname eth0 masquerade random; }; }"
         ))  # fmt: skip
 
     def destroy(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 _TEST_NAME = re.compile(r"\btest_aero_(\d{3})(?:_|\b)")
 _LEFT_OUT = "left out: "
+_LATER = "later: "
 _ORDER = ("failed", "skipped", "passed")
 
 INTRODUCTION = """\
@@ -25,7 +26,7 @@ Nodes: C Client, S Server, R Relay, A any of them, D names. Levels: MUST, SHOULD
 
 @dataclass(frozen=True)
 class Requirement:
-    """A line of requirements.csv; ``note`` is its source, or ``left out: `` and the reason."""
+    """A line of requirements.csv; ``note`` is its source, ``left out: `` and the reason, or ``later: `` and what is missing."""
 
     id: str
     node: str
@@ -41,6 +42,11 @@ class Requirement:
     def reason(self) -> str:
         """Why there is no test; empty if there has to be one."""
         return self.note.partition(_LEFT_OUT)[2]
+
+    @property
+    def later(self) -> str:
+        """What has to be made before there can be a test; empty if there has to be one."""
+        return self.note.partition(_LATER)[2]
 
     @property
     def markers(self) -> list[str]:

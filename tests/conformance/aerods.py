@@ -160,9 +160,13 @@ class Aerods:
         path = self.directory / f"{name}.log"
         return path.read_text() if path.exists() else ""
 
+    def pid(self, name: str) -> int:
+        """The process ID of a process that was started here."""
+        return self._processes[name].pid
+
     def resident(self, name: str) -> int:
         """The bytes of memory that a process has."""
-        statm = Path(f"/proc/{self._processes[name].pid}/statm").read_text()
+        statm = Path(f"/proc/{self.pid(name)}/statm").read_text()
         return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     # Asking

@@ -16,8 +16,8 @@ C1, C2 = p.aero_address(NODES["c1"].acps[0]), p.aero_address(NODES["c2"].acps[0]
 class Correspondent(FakeNode):
     """c2 with one ACP, and its way through c1's Server ``bench.server``.
 
-    It answers Predirects with Redirects (through the Server) while it is ``willing``, and Neighbor
-    Solicitations (directly) while it ``answers``. ``links`` are the TLLAOs its Server filled in.
+    It answers Predirects with Redirects while it is ``willing``, and Neighbor Solicitations while it
+    ``answers``, both through the Server. ``links`` are the TLLAOs its Server filled in.
     ``predirects`` and ``solicitations`` are the inner packets that came.
     """
 
@@ -44,12 +44,11 @@ class Correspondent(FakeNode):
                 self.redirect(packet)
 
     def answer(self, received: Received) -> None:
-        """Answer a Neighbor Solicitation where it came from."""
+        """Answer a Neighbor Solicitation, through the Server as it has no ForwardTime for c1 (section 3.18)."""
         if received.nd == p.NS:
             self.solicitations.append(received.payload)
             if self.answers:
-                nonce = p.nd_option(received.payload, p.NONCE) or b""
-                self.send(p.neighbor_advertisement(C2, C1, nonce), (received.address, received.port))
+                self.through_server(p.neighbor_advertisement(C2, C1, p.nd_option(received.payload, p.NONCE) or b""))
 
     # What a test has it do
 

@@ -17,10 +17,10 @@ ELSEWHERE = p.tllao(0, 255, 9999, "198.51.100.222")
 
 
 def comes_directly(peer: Correspondent, host, source: str = H2, **how) -> bool:
-    """Whether data straight from c2 reaches h1; something from the Server follows, which does."""
+    """Whether data straight from c2 reaches h1; something from the Server follows, which does. Nothing of it is answered."""
     tried, known = ident(), ident()
-    peer.bench.inject(p.echo(source, H1, ident=tried), how.pop("by", "c2"), "c1", **how)
-    peer.bench.inject(p.echo(NATIVE6, H1, ident=known), "s1", "c1")
+    peer.bench.inject(p.echo(source, H1, ident=tried, reply=True), how.pop("by", "c2"), "c1", **how)
+    peer.bench.inject(p.echo(NATIVE6, H1, ident=known, reply=True), "s1", "c1")
     host.wait_for(has_echo(known))
     return bool(host.find(has_echo(tried)))
 

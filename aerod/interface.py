@@ -9,6 +9,9 @@ The shell feeds a :class:`aerod.nodes.node.Node` with
 * ``underlays_changed(underlays, now)``  the usable underlying interfaces and their addresses,
 * ``route_changed(route, now)``          a kernel route made by the routing daemon,
 * ``servers_found(addresses, now)``      the answer to :class:`FindServers`,
+* ``capability_found(name, domain, ttl, now)``  the answer to :class:`FindCapability`,
+* ``clock_set(offset)``                  what to add to ``now`` to get seconds since 1970,
+* ``server_found(id, addresses, now)``    the answer to :class:`FindServer`,
 * ``underlay_error(error, now)``         what the underlay says about a datagram of ours,
 
 and after each call carries out what ``take_output()`` returns.  ``now`` is monotonic
@@ -133,6 +136,24 @@ class FindServers:
 
 
 @dataclass(frozen=True, slots=True)
+class FindCapability:
+    """Ask the DNS for the PTR record of ``name``; answered by ``capability_found``.
+
+    The answer is the domain and its TTL in seconds, None and a TTL if there is no such record,
+    None and None if nobody answered.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindServer:
+    """Ask the DNS where the Server with ``fe80::id`` is (D25); answered by ``server_found``."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class SaveState:
     """Something that must survive a restart changed; the shell saves ``Node.saved_state()``."""
 
@@ -150,7 +171,17 @@ class Notice:
     text: str
 
 
-Action = AddRoute | RemoveRoute | LeasesChanged | FindServers | SaveState | UseChecksums | Notice
+Action = (
+    AddRoute
+    | RemoveRoute
+    | LeasesChanged
+    | FindServers
+    | FindServer
+    | FindCapability
+    | SaveState
+    | UseChecksums
+    | Notice
+)
 
 
 @dataclass(slots=True)

@@ -126,7 +126,7 @@ def _publish(bench, names, directory) -> None:
 
     inventory = {"aero": {
         "vars": {
-            "aero_domain": "example.net", "aero_asps": ["2001:db8::/32"], "aero_acp_table": str(directory / "acps.csv"),
+            "aero_domain": "example.net", "aero_asps": ["2001:db8::/32"], "aero_underlay_protected": True, "aero_acp_table": str(directory / "acps.csv"),
             "aero_bgp_password": "unused", "aero_dns_update_server": names.address, "aero_dns_update_from": "localhost",
             "aero_dns_tsig_name": KEY, "aero_dns_tsig_secret": SECRET, "aero_capability_suffix": "capability.example.net",
             "aero_capability_zone": "example.net",

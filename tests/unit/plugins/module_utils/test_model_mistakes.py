@@ -182,6 +182,8 @@ def test_mistake_of_one_host(hosts, tmp_path, host, variable, value, line):
      "allowed: a domain of two labels or more, such as example.net"),
     ("aero_domain", "zürich.example", "aero_domain = zürich.example: not ASCII; write it in its xn-- form; "
      "allowed: a domain of two labels or more, such as example.net"),
+    ("aero_underlay_protected", None, "aero_underlay_protected = (not set): missing; allowed: true (only we can send on the "
+     "underlay, or IPsec, WireGuard or the like guards it), or false"),
     ("aero_asps", [], "aero_asps = []: the link has no service prefix; allowed: one prefix or more"),
     ("aero_bgp_backend", "brid", "aero_bgp_backend = brid: unknown; did you mean bird? allowed: bird"),
     ("aero_bgp_backend", "frr", "aero_bgp_backend = frr: unknown; allowed: bird"),

@@ -96,7 +96,7 @@ def warnings(link: t.Mapping[str, t.Any]) -> list[str]:
     if link["underlay_protected"]:
         return []
     # draft-templin-aerolink-52, section 6: IP security must be used over unmanaged links.
-    return ["aero_underlay_protected = false: whoever can send on the underlay with the address of somebody else "
+    return ["aero_underlay_protected = false: whoever can send on the underlay with another's address "
             "can take over a Client's prefix. Have the underlay guarded by IPsec, WireGuard or the like."]
 
 

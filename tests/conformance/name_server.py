@@ -19,6 +19,7 @@ import dns.rcode
 
 from tests.conformance.bench import Bench
 from tests.conformance.netns import inside
+from tests.conformance.plan import NODES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CAPABILITY_SUFFIX = "aero.linkupnetworks.net"
@@ -95,13 +96,30 @@ def lookup_name(address: str) -> str:
     return ".".join([*reversed(nibbles), CAPABILITY_SUFFIX])
 
 
-def ansible(program: str, *arguments: str, node: tuple[str, ...] = ()) -> str:
+def ansible(program: str, *arguments: str, node: tuple[str, ...] = (), warnings: bool = False) -> str:
     """The output of a program of Ansible in this repository; ``node`` is what to put before the command."""
     command = (*node, str(Path(sys.executable).parent / program), *arguments)
     plain = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "LC_ALL": "C.UTF-8"}
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, env=os.environ | plain, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr * warnings
+
+
+def link_inventory(directory: Path, **variables: object) -> dict:
+    """An inventory of r1 and s1; None leaves a variable out."""
+    table = directory / "acps.csv"
+    table.write_text("client_id,acps,name,comment\n")
+
+    def node(name: str) -> dict:
+        underlay = {"interface": "eth0", "addresses": [NODES[name].v4, NODES[name].v6]}
+        return {"aero_underlays": [underlay], "aero_id": NODES[name].id}
+
+    common = {
+        "aero_domain": "example.net", "aero_asps": ["2001:db8::/32"], "aero_acp_table": str(table),
+        "aero_bgp_password": "unused", "aero_underlay_protected": True, **variables,
+    }  # fmt: skip
+    groups = {"aero_relays": {"hosts": {"r1": node("r1")}}, "aero_servers": {"hosts": {"s1": node("s1")}}}
+    return {"aero": {"vars": {name: value for name, value in common.items() if value is not None}, "children": groups}}
 
 
 def zone_tool(cases: dict[str, dict[str, list[str]]]) -> dict[str, list[tuple[str, str]]]:

@@ -9,7 +9,6 @@ import pytest
 import yaml
 
 from tests.conformance import packets as p
-from tests.conformance.bench import NODES
 from tests.conformance.fakes import FakeDhcp
 from tests.conformance.name_server import (
     CAPABILITY_SUFFIX,
@@ -18,9 +17,11 @@ from tests.conformance.name_server import (
     SECRET,
     NameServer,
     ansible,
+    link_inventory,
     lookup_name,
     zone_tool,
 )
+from tests.conformance.plan import NODES
 
 GOLDEN = [("*.1.0.0.0.8.b.d.0.1.0.0.2.aero.linkupnetworks.net.", "example.com.")]
 
@@ -118,26 +119,10 @@ def test_aero_211_servers_are_found_by_their_names(make_bench, tmp_path):
 
 
 def _publish(bench, names, directory) -> None:
-    """Run playbooks/names.yml for a link of r1 and s1."""
-    (directory / "acps.csv").write_text("client_id,acps,name,comment\n")
-
-    def node(name: str) -> dict:
-        return {"aero_underlays": [{"interface": "eth0", "addresses": [NODES[name].v4, NODES[name].v6]}], "aero_id": NODES[name].id}
-
-    inventory = {"aero": {
-        "vars": {
-            "aero_domain": "example.net", "aero_asps": ["2001:db8::/32"], "aero_underlay_protected": True, "aero_acp_table": str(directory / "acps.csv"),
-            "aero_bgp_password": "unused", "aero_dns_update_server": names.address, "aero_dns_update_from": "localhost",
-            "aero_dns_tsig_name": KEY, "aero_dns_tsig_secret": SECRET, "aero_capability_suffix": "capability.example.net",
-            "aero_capability_zone": "example.net",
-        },
-        "children": {
-            "aero_relays": {"hosts": {"r1": node("r1")}},
-            "aero_servers": {"hosts": {"s1": node("s1")}},
-        },
-    }}  # fmt: skip
+    """Run playbooks/names.yml for a link of r1 and s1; localhost of x's namespace sends the updates."""
     path = directory / "hosts.json"
-    path.write_text(json.dumps(inventory))
-    # The host that sends the updates is x itself: localhost of its namespace.
-    ansible("ansible-playbook", "-i", str(path), "playbooks/names.yml",
-            node=("ip", "netns", "exec", bench.prefix + "x"))  # fmt: skip
+    path.write_text(json.dumps(link_inventory(
+        directory, aero_dns_update_server=names.address, aero_dns_update_from="localhost", aero_dns_tsig_name=KEY,
+        aero_dns_tsig_secret=SECRET, aero_capability_suffix="capability.example.net", aero_capability_zone="example.net",
+    )))  # fmt: skip
+    ansible("ansible-playbook", "-i", str(path), "playbooks/names.yml", node=("ip", "netns", "exec", bench.prefix + "x"))

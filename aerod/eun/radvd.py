@@ -24,7 +24,7 @@ def is_needed(plan: Plan) -> bool:
 
 
 def render(interface: str, mtu: int, plan: Plan, now: float) -> str:
-    """The file for ``plan``: a router only while, and no longer than, it has a prefix that is not deprecated."""
+    """The file for ``plan``: a router only while it has a prefix that is not deprecated, and no longer."""
     current = [
         _prefix(leased.subnet, leased.preferred_until - now, leased.valid_until - now)
         for leased in plan.current

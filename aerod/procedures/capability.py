@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which destinations outside the link are on an AERO link of their own: asked in the DNS (section 23).
+"""Which destinations outside the link are on an AERO link of their own: asked in the DNS (draft 3.22).
 
 The name is made from the 16 nibbles of the destination's /64; its PTR record names the domain of the
 correspondent's link.  IPv4 has no such names.

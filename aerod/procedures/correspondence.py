@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ND messages of a Client: questions and answers between it and those it talks to (sections 16, 17).
+"""The ND messages of a Client: questions and answers between it and others (draft 3.17 and 3.18).
 
 Predirects, Redirects and unsolicited NAs count only when one of its Servers brings them; NS and
 solicited NAs also come straight from a correspondent.
@@ -66,7 +66,8 @@ class Correspondence:
         self._solicited_by = solicited_by
         # Clients share no keys with each other (O-4): what must be signed cannot go straight.
         signed = config.signatures is not None and config.signatures.required
-        self._willing = config.client.route_optimisation and not signed
+        self._willing = config.client.accept_redirects and not signed
+        asks = config.client.route_optimization and not signed
         self.entries = DynamicEntries(
             neighbors,
             clock,
@@ -80,6 +81,7 @@ class Correspondence:
         )
         self.reachability = Reachability(
             link.forward_time,
+            link.max_retry,
             counters,
             random,
             send,
@@ -87,14 +89,13 @@ class Correspondence:
             ended=lambda course, why, now: self.optimisation.ended(course, why, now),
         )
         self.optimisation = RouteOptimisation(
-            attachment, self.entries, self.reachability, clock, counters, random, send, outside, self._willing
+            attachment, self.entries, self.reachability, clock, counters, random, send, outside, asks
         )
 
     # Messages
 
-    def received(self, arrival: Arrival, now: float) -> None:
-        """Take an ND message for one of our AERO addresses; MalformedPacket if it is wrong."""
-        message = nd.unpack(arrival.packet, arrival.header)
+    def received(self, arrival: Arrival, message: nd.Message, now: float) -> None:
+        """Take the ND message of an arrival for one of our AERO addresses; MalformedPacket if it is wrong."""
         if isinstance(message, nd.NeighborSolicitation):
             self._solicited(arrival, message, now)
         elif isinstance(message, nd.NeighborAdvertisement) and message.solicited:
@@ -112,7 +113,7 @@ class Correspondence:
             self._counters.drop("nd_unexpected")
 
     def _predirected(self, arrival: Arrival, message: nd.Predirect, now: float) -> None:
-        """Let the sender send straight to us, and say so by a Redirect (step 4)."""
+        """Let the sender send straight to us, and say so by a Redirect (draft 3.17.6)."""
         source, own = arrival.header.source, self._own_of(arrival.header.destination)
         if not self._willing:
             # Silence is the refusal.
@@ -140,7 +141,7 @@ class Correspondence:
         return self._attachment.own_prefix(int.from_bytes(address, "big"))
 
     def _solicited(self, arrival: Arrival, message: nd.NeighborSolicitation, now: float) -> None:
-        """Answer who knows us: a correspondent, or a Server about itself (section 17)."""
+        """Answer who knows us: a correspondent, or a Server about itself (draft 3.18)."""
         source = arrival.header.source
         if not is_link_local(message.target) or self._own_of(message.target) is None:
             self._counters.drop("nd_not_ours")
@@ -164,14 +165,15 @@ class Correspondence:
             self._send(self._advertisement(message, arrival), path)
 
     def _path_back(self, entry: Correspondent) -> Path | None:
-        """Straight if we send there anyway: then the other side accepts it (section 9)."""
+        """Straight if we send there anyway: then the other side accepts it (draft 3.12)."""
         if entry.forward_until and entry.path is not None:
             return entry.path
         return self._primary_path()
 
     def _advertisement(self, message: nd.NeighborSolicitation, arrival: Arrival) -> bytes:
         source = self._own_of(arrival.header.destination).aero_address
-        told = self._attachment.told(arrival.origin) if arrival.origin.kind != DYNAMIC else arrival.origin.told
+        origin = arrival.origin
+        told = origin.told if isinstance(origin, Correspondent) else self._attachment.told(origin)
         links = [empty_link(TARGET_LINK_LAYER_ADDRESS, *link[:2]) for link in told[:1]]
         nonce = message.find(Nonce)
         options = (*links, *([] if nonce is None else [nonce]))
@@ -186,7 +188,7 @@ class Correspondence:
             self.reachability.advertised(entry, message.find(Nonce), now)
 
     def _moved(self, arrival: Arrival, message: nd.NeighborAdvertisement, now: float) -> None:
-        """Follow a correspondent to its new link-layer addresses; no timer changes (section 18.1)."""
+        """Follow a correspondent to its new link-layer addresses; no timer changes (draft 3.19.1)."""
         source = arrival.header.source
         entry = self.entries.find(source)
         if entry is None or message.target != source or entry.link_local != source:
@@ -197,7 +199,7 @@ class Correspondence:
             self.optimisation.follow(entry, now)
 
     def unreachable(self, remote: LinkLayerAddress, now: float) -> None:
-        """The underlay keeps telling that ``remote`` cannot be reached: see whether that is true (section 7)."""
+        """The underlay keeps telling that ``remote`` cannot be reached: see if that is true (draft 3.14)."""
         for entry in self.entries:
             self.reachability.suspect_address(entry, remote, now)
 

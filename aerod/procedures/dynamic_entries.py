@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The dynamic entries of the neighbor cache, from their first message to the end of both timers (section 8)."""
+"""The dynamic entries of the neighbor cache, from the first message to the end of both timers (draft 3.8)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class DynamicEntries:
     """The correspondents of a Client or Server; ``accept_time`` is seconds.
 
     What comes from them may go on to an upstream neighbor unless they are ``upstream`` themselves;
-    ``removed(entry)`` is called after one was removed.  With ``require_timestamp`` or ``require_nonce`` messages without these are not taken (O-22).
+    ``removed(entry)`` is called after one was removed.  With ``require_timestamp`` or
+    ``require_nonce`` messages without these are not taken (O-22).
     """
 
     def __init__(

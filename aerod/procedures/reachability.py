@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a correspondent can still be reached directly: Neighbor Unreachability Detection (section 17)."""
+"""Whether a correspondent can still be reached directly: NUD (draft section 3.18)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from random import Random
 from aerod.address import LinkLayerAddress
 from aerod.procedures.redirection import NONCE_LENGTH, empty_link
 from aerod.state.agenda import Agenda
-from aerod.state.correspondents import ASKING, DIRECT, MAX_RETRY, TESTING, Correspondent, Course
+from aerod.state.correspondents import ASKING, DIRECT, TESTING, Correspondent, Course
 from aerod.state.counters import Counters
 from aerod.state.shortcuts import Way
 from aerod.state.underlays import Path
@@ -24,8 +24,9 @@ _FLOWING = 2.0
 
 
 class Reachability:
-    """Solicits those that data goes to directly; ``forward_time`` is seconds.
+    """Solicits those that data goes to directly.
 
+    ``forward_time`` is seconds, ``max_retry`` how many solicitations in a row may go unanswered.
     ``send(packet, path)`` encapsulates a message of ours; ``changed()`` is called when a course
     becomes direct, ``ended(course, why, now)`` when it ends: ``why`` is empty if it just was not used.
     """
@@ -33,6 +34,7 @@ class Reachability:
     def __init__(
         self,
         forward_time: float,
+        max_retry: int,
         counters: Counters,
         random: Random,
         send: Callable[[bytes, Path], None],
@@ -40,6 +42,7 @@ class Reachability:
         ended: Callable[[Course, str, float], None],
     ) -> None:
         self._forward_time = forward_time
+        self.max_retry = max_retry
         # O-40: two chances to notice a lost answer before ForwardTime runs out.
         self._steady = forward_time / 3
         self._counters = counters
@@ -57,7 +60,7 @@ class Reachability:
 
     def _confirm(self, course: Course, now: float) -> None:
         course.forward_until = now + self._forward_time
-        course.retries = MAX_RETRY
+        course.retries = self.max_retry
         course.confirmed = now
         course.nonces.clear()
         self._schedule(course, None)
@@ -76,7 +79,7 @@ class Reachability:
         return now + _LOOK, course.correspondent if course.state == DIRECT else None
 
     def suspect(self, course: Course, now: float) -> None:
-        """Something is wrong there: solicit as soon as that is allowed (sections 7 and 18)."""
+        """Something is wrong there: solicit as soon as that is allowed (draft sections 3.14 and 3.19)."""
         when = max(now, self._earliest(course))
         if course.state != ASKING and (course.solicit_at is None or when < course.solicit_at):
             course.used = now  # as if data were to go there

@@ -8,7 +8,7 @@ from typing import Any
 from aerod.address import Prefix, address_text, is_link_local
 from aerod.procedures.attachment import Attachment
 from aerod.procedures.route_optimisation import INTERVAL, TRIES, RouteOptimisation
-from aerod.state.correspondents import DIRECT, MAX_RETRY, TESTING, Course
+from aerod.state.correspondents import DIRECT, TESTING, Course
 from aerod.state.neighbors import Neighbor
 from aerod.state.prefix_map import unembed
 
@@ -31,10 +31,10 @@ class RedirectReport:
             return [_row(str(asp), primary, OFF) for asp in self._attachment.asps]
         self._optimisation.tidy(now)
         courses = sorted(self._optimisation.courses(), key=lambda course: (course.prefix, course.own))
-        return [_describe(course, primary, now) for course in courses]
+        return [self._describe(course, primary, now) for course in courses]
 
     def row(self, address: bytes, primary: Neighbor | None, now: float) -> list[dict[str, Any]]:
-        """Return what there is to say about packets to one 16-byte address, from each own ACP of its family."""
+        """Return what there is to say about packets to one 16-byte address, from each own ACP."""
         number = int.from_bytes(address, "big")
         key = unembed(number) if is_link_local(address) else number
         text = address_text(address)
@@ -45,7 +45,33 @@ class RedirectReport:
         if not self._optimisation.enabled:
             return [_row(text, primary, OFF)]
         courses = self._optimisation.courses_to(number)
-        return [_describe(course, primary, now) for course in courses] or [_row(text, primary, NO_DATA)]
+        return [self._describe(course, primary, now) for course in courses] or [_row(text, primary, NO_DATA)]
+
+    def _describe(self, course: Course, primary: Neighbor | None, now: float) -> dict[str, Any]:
+        row = _row(str(course.prefix), primary, self._reason(course, now), course.own)
+        row["since_ago"] = now - course.since
+        if course.state == DIRECT:
+            row["direct"] = True
+            path = course.correspondent.path
+            row["via"] = None if path is None else str(path.remote)
+        return row
+
+    def _reason(self, course: Course, now: float) -> str:
+        """Say why the course is not direct, empty if it is."""
+        if course.state == DIRECT:
+            return ""
+        if course.state == TESTING:
+            most = self._optimisation.max_retry
+            return f"waiting for the first NA, {most - course.retries} of {most} NS sent"
+        wait = max(0.0, course.next_try - now)
+        soon = f"next try in {wait:.0f} s" if wait else "next try with the next packet"
+        if course.why:
+            ago = f" {now - course.asked:.0f} s ago" if course.tries else ""
+            return f"{course.why}{ago}, {soon}"
+        if course.tries < TRIES or now < course.asked + INTERVAL:
+            ago = f"{now - course.asked:.1f} s ago"
+            return f"Predirect {course.tries} of {TRIES} sent {ago}, not answered yet"
+        return f"no answer to {TRIES} Predirects: the peer refuses or is silent; {soon}"
 
 
 def _row(destination: str, via: Neighbor | None, reason: str, source: Prefix | None = None) -> dict[str, Any]:
@@ -57,29 +83,3 @@ def _row(destination: str, via: Neighbor | None, reason: str, source: Prefix | N
         "since_ago": None,
         "reason": reason,
     }
-
-
-def _describe(course: Course, primary: Neighbor | None, now: float) -> dict[str, Any]:
-    row = _row(str(course.prefix), primary, _reason(course, now), course.own)
-    row["since_ago"] = now - course.since
-    if course.state == DIRECT:
-        row["direct"] = True
-        path = course.correspondent.path
-        row["via"] = None if path is None else str(path.remote)
-    return row
-
-
-def _reason(course: Course, now: float) -> str:
-    """Say why the course is not direct, empty if it is."""
-    if course.state == DIRECT:
-        return ""
-    if course.state == TESTING:
-        return f"waiting for the first NA, {MAX_RETRY - course.retries} of {MAX_RETRY} NS sent"
-    wait = max(0.0, course.next_try - now)
-    soon = f"next try in {wait:.0f} s" if wait else "next try with the next packet"
-    if course.why:
-        ago = f" {now - course.asked:.0f} s ago" if course.tries else ""
-        return f"{course.why}{ago}, {soon}"
-    if course.tries < TRIES or now < course.asked + INTERVAL:
-        return f"Predirect {course.tries} of {TRIES} sent {now - course.asked:.1f} s ago, not answered yet"
-    return f"no answer to {TRIES} Predirects: the peer refuses or is silent; {soon}"

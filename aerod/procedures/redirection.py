@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Predirect and Redirect: what goes into them, and what is taken from them (section 16)."""
+"""Predirect and Redirect: what goes into them, what is taken from them (draft 3.17)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Redirection = nd.Predirect | nd.Redirect
 
 
 def aero_address_of(address: bytes) -> bytes:
-    """Return the AERO address that embeds a 16-byte destination whose ACP is not known (section 3.3)."""
+    """Return the AERO address that embeds a 16-byte destination whose ACP is not known (draft 3.3)."""
     identifier = address[8:] if address.startswith(MAPPED_PREFIX) else address[:8]
     return LINK_LOCAL_PREFIX + identifier
 
@@ -125,7 +125,7 @@ def pack_redirect(
     stamp: Timestamp,
     path: Path | None,
 ) -> bytes:
-    """Return the answer to a Predirect that came with ``header``, from the ACP ``own`` it is for (step 4).
+    """Return the answer to a Predirect that came with ``header``, from the ACP ``own`` it is for.
 
     Its Nonce comes back, its quote as far as it fits over ``path``.
     """

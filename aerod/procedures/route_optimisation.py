@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Client's leave to send straight to others: asking for it, getting it, losing it (section 16).
+"""A Client's leave to send straight to others: asking for it, getting it, losing it (draft 3.17).
 
 A packet that leaves through the Server starts a :class:`Course`: Predirects are sent toward its
 destination, at most one a second, three, then none for 30 s (O-34).  A Redirect makes the course a
@@ -80,6 +80,7 @@ class RouteOptimisation:
         self._send = send
         self._outside = outside
         self.enabled = enabled
+        self.max_retry = reachability.max_retry
         self._courses: dict[Prefix, PrefixMap[Course]] = {}
         self._asked: dict[bytes, Course] = {}
         self._second, self._sent = 0, 0
@@ -214,7 +215,7 @@ class RouteOptimisation:
             return
         links = told_links(message)
         if self._attachment.direct_path(links, course.told) is None:
-            # Nothing of it is kept (section 3.23).
+            # Nothing of it is kept (draft section 3.23).
             self._rest(course, NO_FAMILY, now)
             self._counters.drop("no_common_family")
             return

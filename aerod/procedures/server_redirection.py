@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Server-oriented redirection: a Server lets others send to it what is for its Clients (section 16, O-39).
+"""Server-oriented redirection: a Server lets others send to it what is for its Clients (draft 3.17.9, O-39).
 
-For the Clients in configured prefixes, which others cannot reach, the Server answers Predirects and
-Neighbor Solicitations as if it were the Client, but with its own link-layer address.
+For Clients that others may not reach, or for all, the Server answers Predirects and Neighbor
+Solicitations as if it were the Client, but with its own link-layer address.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ from aerod.state.underlays import Underlays
 from aerod.wire import nd
 from aerod.wire.nd_options import TARGET_LINK_LAYER_ADDRESS, Nonce
 
+NEVER, UNREACHABLE = "never", "unreachable"
 _LINK_ID, _PREFERENCE = 0, 255
 
 
 class ServerRedirection:
-    """Answers for the Clients whose ACP lies in one of ``prefixes``.
+    """Answers for no Client, for those that the asking one may not reach, or for all: ``mode``.
 
     ``route(packet)`` sends a message of ours toward its destination, through whatever neighbor
     leads there; ``port`` is the UDP port this Server listens on.
@@ -40,7 +41,7 @@ class ServerRedirection:
 
     def __init__(
         self,
-        prefixes: tuple[Prefix, ...],
+        mode: str,
         asps: tuple[Prefix, ...],
         port: int,
         neighbors: NeighborCache,
@@ -50,7 +51,7 @@ class ServerRedirection:
         counters: Counters,
         route: Callable[[bytes], None],
     ) -> None:
-        self._prefixes = prefixes
+        self._mode = mode
         self._asps = asps
         self._port = port
         self._neighbors = neighbors
@@ -60,31 +61,32 @@ class ServerRedirection:
         self._counters = counters
         self._route = route
 
-    def answers_for(self, client: Neighbor, destination: bytes) -> Prefix | None:
-        """Return the Client's ACP with the AERO address ``destination`` in it, if it is one we answer for."""
-        if client.kind != STATIC or client.other_server:
-            return None
-        key = unembed(int.from_bytes(destination, "big"))
-        acp = next((prefix for prefix in client.prefixes if prefix.contains(key)), None)
-        if acp is None or not any(prefix.covers(acp) for prefix in self._prefixes):
-            return None
-        return acp
-
     def take(self, arrival: Arrival, client: Neighbor, now: float) -> bool:
         """Take a message for a Client if it is ours to answer; return whether it was."""
-        acp = self.answers_for(client, arrival.header.destination)
+        if self._mode == NEVER or client.kind != STATIC or client.other_server:
+            return False
+        key = unembed(int.from_bytes(arrival.header.destination, "big"))
+        acp = next((prefix for prefix in client.prefixes if prefix.contains(key)), None)
+        kind = arrival.packet[arrival.header.payload_offset]
         if acp is None:
             return False
-        kind = arrival.packet[arrival.header.payload_offset]
-        if kind == nd.REDIRECT:
-            message = nd.unpack(arrival.packet, arrival.header)
-            if isinstance(message, nd.Predirect):
-                self._predirected(arrival, message, acp, now)
-                return True
-        elif kind == nd.NEIGHBOR_SOLICITATION and isinstance(arrival.origin, Correspondent):
+        if kind == nd.NEIGHBOR_SOLICITATION and isinstance(arrival.origin, Correspondent):
             self._solicited(arrival, acp, now)
             return True
-        return False
+        message = nd.unpack(arrival.packet, arrival.header) if kind == nd.REDIRECT else None
+        # Clients of ours send through us anyway.
+        if not isinstance(message, nd.Predirect) or not arrival.origin.upstream:
+            return False
+        if self._mode == UNREACHABLE and self._is_reachable(client, told_links(message)):
+            return False
+        self._predirected(arrival, message, acp, now)
+        return True
+
+    def _is_reachable(self, client: Neighbor, links: list[Link]) -> bool:
+        """Whether others may reach a Client: no NAT gave it another port, some link is of the same family."""
+        families = {link.address.is_ipv4 for link in best_first(links)}
+        mine = client.enabled_links
+        return any(link.address.is_ipv4 in families and link.address.port == self._port for link in mine)
 
     def _predirected(self, arrival: Arrival, message: nd.Predirect, acp: Prefix, now: float) -> None:
         """Have the sender send to us, and take it from there."""
@@ -92,8 +94,8 @@ class ServerRedirection:
         prefix = sender_prefix(message, source, self._asps)
         links = told_links(message)
         own = self._own_address(links)
-        if not arrival.origin.upstream or self._neighbors.owner(prefix.value) is not None:
-            # Clients of ours send to us anyway.
+        if self._neighbors.owner(prefix.value) is not None:
+            # A Client of ours, too, that asked through another Server.
             self._counters.drop("redirect_of_own_client")
         elif own is None:
             self._counters.drop("no_common_family")

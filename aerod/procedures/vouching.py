@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a Server sees to when its Client redirects: nobody else can know that it is true (section 16, step 1).
+"""What a Server sees to when its Client redirects: nobody else can know that it is true (draft 3.17.5).
 
 Predirects, Redirects and unsolicited NAs of a Client name its links without addresses.  Its Server
 checks who it says it is, writes the addresses in that it sees, and makes the checksum right (O-38).

@@ -21,3 +21,8 @@ def now() -> float:
 def real(seconds: float) -> float:
     """What ``seconds`` of this clock are in real ones."""
     return seconds / SCALE
+
+
+def to_epoch() -> float:
+    """What to add to this clock to get seconds since 1970; scaled, the same ones at all nodes."""
+    return time.time() - time.monotonic()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Dynamic neighbors: who may send straight to us, and whom we may send straight to (section 8).
+"""Dynamic neighbors: who may send straight to us, and whom we may send straight to (draft section 3.8).
 
 The two directions are independent.  AcceptTime is that of the neighbor; ForwardTime is kept for
 each own ACP, since the neighbor accepts only the ACPs it was told of.
@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 
 from aerod.address import Prefix
 from aerod.state.neighbors import Neighbor
-
-MAX_RETRY = 3
 
 # What a course is at.
 ASKING = "asking"

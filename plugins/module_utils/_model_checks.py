@@ -53,6 +53,7 @@ def check_all(draft: Draft) -> None:
     check_groups(draft)
     check_service_prefixes(draft)
     check_lifetimes(draft)
+    check_neighbor_timers(draft)
     check_zones(draft)
     check_updates(draft)
     check_identifiers(draft)
@@ -87,6 +88,14 @@ def check_lifetimes(draft: Draft) -> None:
             continue
         draft.at(ALL_HOSTS, earlier).refuse(low, f"too long beside aero_{later} = {high}; allowed: "
                                             "renew < rebind < preferred <= valid")
+
+
+def check_neighbor_timers(draft: Draft) -> None:
+    """What is still sent straight must still be accepted (draft-templin-aerolink-52 section 3.8)."""
+    forward, accept = draft.link["forward_time"], draft.link["accept_time"]
+    if forward is not None and accept is not None and accept <= forward:
+        draft.at(ALL_HOSTS, "accept_time").refuse(
+            f"{accept:g}", f"too short; allowed: more than aero_forward_time = {forward:g}")
 
 
 def check_zones(draft: Draft) -> None:

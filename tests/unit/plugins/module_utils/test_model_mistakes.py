@@ -195,6 +195,9 @@ def test_mistake_of_one_host(hosts, tmp_path, host, variable, value, line):
     ("aero_port", 8060.5, "aero_port = 8060.5: not a whole number; allowed: 1 to 65535"),
     ("aero_bgp_relay_asn", "AS64512", "aero_bgp_relay_asn = AS64512: not a whole number; allowed: 1 to 4294967294"),
     ("aero_bgp_import_limit", 0, "aero_bgp_import_limit = 0: out of range; allowed: 1 to 4294967295"),
+    ("aero_accept_time", 30, "aero_accept_time = 30: too short; allowed: more than aero_forward_time = 30"),
+    ("aero_redirect_clients", "sometimes", "aero_redirect_clients = sometimes: unknown; "
+     "allowed: never, unreachable, always"),
     ("aero_release_grace", "soon", "aero_release_grace = soon: not a time in seconds; allowed: 0 to 60"),
     ("aero_lease_renew", 2000, "aero_lease_renew = 2000: too long beside aero_lease_rebind = 2000; "
      "allowed: renew < rebind < preferred <= valid"),

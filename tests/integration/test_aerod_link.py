@@ -95,6 +95,13 @@ def test_prepare_again_changes_nothing(link):
     assert link.pings("c", OUTSIDE6)
 
 
+def test_large_relay_replies_reach_aerod_whole(link):
+    """What Kea sends to aerod is not cut at the link's 1280 bytes; everything else is."""
+    for destination, mtu in (("fe80::ffff:ffff:ffff:ffff", 65479), ("fe80::1", 1280)):
+        (route,) = link.show("s", "-6", "route", "get", destination, "oif", "aero0")
+        assert route["metrics"][0]["mtu"] == mtu
+
+
 def test_relay_follows_the_routing_daemon(link):
     """An ACP is reached through a Server exactly while the kernel has its route."""
     assert link.ask("r", "lookup", address="2001:db8:1:2::9")["neighbor"]["link_local"] == "fe80::b"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aerod.address import LinkLayerAddress, Prefix
+from aerod.config_by_hand import ConfiguredClient, parse_acps, parse_configured_client
 from aerod.config_encapsulation import (
     EncapsulationConfig,
     SignaturesConfig,
@@ -104,11 +105,13 @@ class ServerConfig:
     ``redirect_clients`` says for which Clients it has packets sent to itself that others would send
     straight to them: none, those that others may not reach, or all.
     ``others`` are Servers that need not be looked up by their ID: ``[[other_server]]``.
+    ``configured`` are Clients that do not use DHCPv6: ``[[configured_client]]``.
     """
 
     release_grace: float
     redirect_clients: str = "never"
     others: tuple[NeighborConfig, ...] = ()
+    configured: tuple[ConfiguredClient, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,9 @@ class ClientConfig:
 
     No ``server_addresses`` means ``linkupnetworks.<domain>`` in the DNS; no ``eun_interface``
     means that the Client has no end user network.  With ``route_optimization`` it asks others for
-    leave to send straight to them, with ``accept_redirects`` it gives that leave.
+    leave to send straight to them, with ``accept_redirects`` it gives that leave.  A Client with
+    ``acps`` uses no DHCPv6, its Servers are its ``[[neighbor]]`` entries; one with ``synthesized_ra``
+    tells its own network stack of its prefixes and of a default router.
     """
 
     duid: bytes
@@ -129,6 +134,8 @@ class ClientConfig:
     route_optimization: bool = True
     accept_redirects: bool = True
     capability_lookup: bool = False
+    acps: tuple[Prefix, ...] = ()
+    synthesized_ra: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,9 +179,10 @@ def parse(text: str, source: str) -> Config:
     node = _node(top.table("node", required=True), link.asps)
     underlays = tuple(_underlay(table, node.role, link.port) for table in top.tables("underlay"))
     neighbors = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("neighbor"))
-    others = ()
+    others, configured = (), ()
     if node.role == "server":
         others = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("other_server"))
+        configured = tuple(_configured_client(table, link) for table in top.tables("configured_client"))
     server = top.table("server", required=node.role == "server")
     client = top.table("client", required=node.role == "client")
     config = Config(
@@ -182,8 +190,8 @@ def parse(text: str, source: str) -> Config:
         link=link,
         underlays=underlays,
         neighbors=neighbors,
-        server=_server(server, others) if node.role == "server" else None,
-        client=_client(client, link.port) if node.role == "client" else None,
+        server=_server(server, others, configured) if node.role == "server" else None,
+        client=_client(client, link) if node.role == "client" else None,
         encapsulation=encapsulation,
         signatures=signatures,
     )
@@ -299,27 +307,41 @@ def _neighbor(table: Table, port: int, asps: tuple[Prefix, ...]) -> NeighborConf
     return neighbor
 
 
-def _server(table: Table, others: tuple[NeighborConfig, ...]) -> ServerConfig:
+def _configured_client(table: Table, link: LinkConfig) -> ConfiguredClient:
+    return parse_configured_client(table, link.asps, _addresses(table, "addresses", link.port, least=1))
+
+
+def _server(
+    table: Table, others: tuple[NeighborConfig, ...], configured: tuple[ConfiguredClient, ...]
+) -> ServerConfig:
     server = ServerConfig(
         release_grace=table.number("release_grace", 0, 3600, 5.0),
         redirect_clients=table.choice("redirect_clients", REDIRECT_CLIENTS, "never"),
         others=others,
+        configured=configured,
     )
     table.refuse_rest()
     return server
 
 
-def _client(table: Table, port: int) -> ClientConfig:
+def _client(table: Table, link: LinkConfig) -> ClientConfig:
+    acps = parse_acps(table, link.asps, least=0)
+    if acps:
+        # What only DHCPv6 needs.
+        for key in ("duid", "prefixes", "server_count", "server_addresses"):
+            table.refuse(key, "a Client with acps of its own does not use DHCPv6")
     client = ClientConfig(
-        duid=table.one("duid", _duid, f"hex digits for 3 to {DUID_MAX + 2} bytes", b""),
-        prefixes=table.integer("prefixes", 1, 1000),
+        duid=b"" if acps else table.one("duid", _duid, f"hex digits for 3 to {DUID_MAX + 2} bytes", b""),
+        prefixes=0 if acps else table.integer("prefixes", 1, 1000),
         server_count=table.integer("server_count", 1, 16, 2),
-        server_addresses=_addresses(table, "server_addresses", port, least=0),
+        server_addresses=_addresses(table, "server_addresses", link.port, least=0),
         eun_interface=table.matching("eun_interface", _INTERFACE, "an interface name", None),
         eun_mtu=table.integer("eun_mtu", IPV6_MIN_MTU, 65535, 1500),
         route_optimization=table.truth("route_optimization", True),
         accept_redirects=table.truth("accept_redirects", True),
         capability_lookup=table.truth("capability_lookup", False),
+        acps=acps,
+        synthesized_ra=table.truth("synthesized_ra", False),
     )
     table.refuse_rest()
     return client
@@ -342,12 +364,14 @@ def _contradictions(config: Config) -> list[str]:
     errors += _repeated("underlay.addresses", [a.text for u in config.underlays for a in u.addresses])
     errors += _repeated("neighbor.id", [n.id for n in config.neighbors])
     errors += _repeated("neighbor.addresses", [a.text for n in config.neighbors for a in n.addresses])
-    if config.node.role == "client" and config.neighbors:
-        errors.append("neighbor: a Client has no permanent neighbors, see client.server_addresses")
+    if config.client and bool(config.neighbors) != bool(config.client.acps):
+        errors.append("neighbor: a Client with client.acps has its Servers here, any other has none")
     errors += [f"neighbor.id: {n.id} ({n.name}) is this node's own ID"
                for n in config.neighbors if n.id == config.node.id]
     if config.server:
         errors += _repeated("other_server.id", [config.node.id, *(s.id for s in config.server.others)])
+        acps = [acp for client in config.server.configured for acp in client.acps]
+        errors += _repeated("configured_client.acps", acps)
     interfaces = [u.interface for u in config.underlays]
     if config.node.interface in interfaces:
         errors.append(f"underlay.interface: {config.node.interface!r} is the AERO interface itself")

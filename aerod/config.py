@@ -308,7 +308,7 @@ def _neighbor(table: Table, port: int, asps: tuple[Prefix, ...]) -> NeighborConf
 
 
 def _configured_client(table: Table, link: LinkConfig) -> ConfiguredClient:
-    return parse_configured_client(table, link.asps, _addresses(table, "addresses", link.port, least=1))
+    return parse_configured_client(table, link.asps, lambda text: _underlay_address(text, link.port))
 
 
 def _server(

@@ -4,19 +4,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aerod.address import LinkLayerAddress, Prefix
+from aerod.state.neighbors import Link
 from aerod.tables import Table
 
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredClient:
-    """``[[configured_client]]`` of a Server: ``addresses`` are of the Client's links, from Link ID 0 on."""
+    """``[[configured_client]]`` of a Server, with each ``[[configured_client.link]]`` of the Client."""
 
     name: str
     acps: tuple[Prefix, ...]
-    addresses: tuple[LinkLayerAddress, ...]
+    links: tuple[Link, ...]
 
 
 def parse_acps(table: Table, asps: tuple[Prefix, ...], least: int) -> tuple[Prefix, ...]:
@@ -33,13 +35,26 @@ def parse_acps(table: Table, asps: tuple[Prefix, ...], least: int) -> tuple[Pref
 
 
 def parse_configured_client(
-    table: Table, asps: tuple[Prefix, ...], addresses: tuple[LinkLayerAddress, ...]
+    table: Table, asps: tuple[Prefix, ...], address: Callable[[str], LinkLayerAddress]
 ) -> ConfiguredClient:
-    """Check one ``[[configured_client]]``, whose ``addresses`` have been read already."""
+    """Check one ``[[configured_client]]``; ``address`` reads a link-layer address."""
+    tables = table.tables("link")
+    if not tables:
+        table.error("link", [], "must be an array of tables, one for each link of the Client")
     client = ConfiguredClient(
         name=table.matching("name", re.compile(r"\S+"), "a host name"),
         acps=parse_acps(table, asps, least=1),
-        addresses=addresses,
+        links=tuple(_link(link, address) for link in tables),
     )
     table.refuse_rest()
     return client
+
+
+def _link(table: Table, address: Callable[[str], LinkLayerAddress]) -> Link:
+    link = Link(
+        link_id=table.integer("link_id", 0, 255),
+        preference=table.integer("preference", 1, 255, 255),
+        address=table.one("address", address, "a global or private unicast address", None),
+    )
+    table.refuse_rest()
+    return link

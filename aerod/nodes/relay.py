@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Relay: joins the Servers together and the link to the native network (section 10)."""
+"""A Relay: joins the Servers together and the link to the native network (section 3.9)."""
 
 from __future__ import annotations
 

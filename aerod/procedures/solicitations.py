@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Relays and Servers answer NS and RS, and leave the neighbor cache alone (sections 8 and 11)."""
+"""Relays and Servers answer NS and RS, and leave the neighbor cache alone (sections 3.6.2 and 3.17.3)."""
 
 from __future__ import annotations
 

@@ -17,6 +17,8 @@ from aerod.interface import (
     Action,
     AddRoute,
     Datagram,
+    FindCapability,
+    FindServer,
     FindServers,
     KernelRoute,
     LeasesChanged,
@@ -28,7 +30,8 @@ from aerod.interface import (
     UseChecksums,
 )
 from aerod.nodes.node import make_node
-from aerod.shell import systemd, tun
+from aerod.procedures.candidates import SERVER_NAME
+from aerod.shell import clock, systemd, tun
 from aerod.shell.client_kernel import ClientKernel
 from aerod.shell.control import Control
 from aerod.shell.kernel import Kernel
@@ -49,6 +52,7 @@ log = logging.getLogger("aerod")
 _SAVE_DELAY = 0.2  # seconds; what changes meanwhile is saved together
 _SAVE_SHARE = 20  # saving takes at most one part in this of the time
 _BIND_RETRY = 2.0  # seconds
+_CLOCK_INTERVAL = 10.0  # seconds
 
 
 class Daemon:
@@ -77,11 +81,14 @@ class Daemon:
         self._save_timer = self._loop.timer(self._save)
         self._bind_timer = self._loop.timer(self._refresh_underlays)
         self._watchdog_timer = self._loop.timer(self._watchdog)
+        self._clock_timer = self._loop.timer(self._tell_time)
         self._actions: dict[type, Callable[[Any], None]] = {
             AddRoute: self._change_kernel,
             RemoveRoute: self._change_kernel,
             LeasesChanged: self._leases_changed,
             FindServers: self._find_servers,
+            FindServer: self._find_server,
+            FindCapability: self._find_capability,
             SaveState: lambda _action: self._save_soon(),
             UseChecksums: lambda _action: self._sockets.use_checksums(),
             Notice: _log_notice,
@@ -104,6 +111,7 @@ class Daemon:
         if warning:
             log.warning("%s", warning)
         self._node = make_node(self._config, self._loop.now(), saved, SystemRandom())
+        self._tell_time()
         self._operator = Operator(
             self._config, self._node, self._kernel, lambda: self._counters + Counter(self._tun.counters())
         )
@@ -255,6 +263,21 @@ class Daemon:
     def _find_servers(self, action: FindServers) -> None:
         self._resolver.find(action.name, lambda: self._underlays or (), self._servers_found)
 
+    def _find_server(self, action: FindServer) -> None:
+        def found(addresses: list[LinkLayerAddress]) -> None:
+            self._feed(self._node.server_found, action.id, addresses)
+            self._carry_out()
+
+        name = f"{action.id:x}._server.{SERVER_NAME}{self._config.link.domain}"
+        self._resolver.find(name, lambda: self._underlays or (), found)
+
+    def _find_capability(self, action: FindCapability) -> None:
+        def found(domain: str | None, ttl: float | None) -> None:
+            self._feed(self._node.capability_found, action.name, domain, ttl)
+            self._carry_out()
+
+        self._resolver.find_pointer(action.name, lambda: self._underlays or (), found)
+
     def _save_soon(self) -> None:
         delay = max(_SAVE_DELAY, _SAVE_SHARE * self._saved_state.cost)
         self._save_timer.set_earlier(self._loop.now() + delay)
@@ -265,6 +288,11 @@ class Daemon:
         except OSError as error:
             self._counters["save_failed"] += 1
             log.error("the state could not be saved: %s", error)
+
+    def _tell_time(self) -> None:
+        """Let the node follow a wall clock that is set while it runs."""
+        self._node.clock_set(clock.to_epoch())
+        self._clock_timer.set(self._loop.now() + _CLOCK_INTERVAL)
 
     def _watchdog(self) -> None:
         interval = systemd.watchdog_interval()

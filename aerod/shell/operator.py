@@ -40,12 +40,27 @@ class Operator:
             done()
             return result
 
+        def move(address: str | None = None) -> dict[str, Any]:
+            result = self._node.move(clock.now(), None if address is None else parse_address(address))
+            done()
+            return result
+
+        def drain(stop: bool = False) -> dict[str, Any]:
+            result = self._node.drain(clock.now(), stop)
+            done()
+            return result
+
         return {
             "status": self._status,
             "neighbors": self._neighbors,
             "leases": lambda: self._node.leases(clock.now()),
             "counters": lambda: dict(sorted((Counter(self._node.counters()) + self._counters()).items())),
             "lookup": self._lookup,
+            "redirects": self._redirects,
+            "move": move,
+            "drain": drain,
+            "damping": lambda: self._node.damping(clock.now()),
+            "capabilities": lambda: self._node.capabilities(clock.now()),
             "release": release,
         }
 
@@ -69,6 +84,9 @@ class Operator:
         if found.get("neighbor"):
             found["neighbor"] = _with_since(found["neighbor"])
         return found
+
+    def _redirects(self, address: str | None = None) -> list[dict[str, Any]]:
+        return self._node.redirects(clock.now(), None if address is None else parse_address(address))
 
     def summary(self) -> str:
         """One line for the service's status."""

@@ -178,10 +178,10 @@ def test_with_losses(loss) -> None:
     assert all(packet in packets for packet in arrived)
 
 
-def test_at_rest_nothing_happens() -> None:
-    """A quiet link sends nothing between Renews and asks for no timer."""
-    link = Link().settled()
+def test_at_rest_little_happens() -> None:
+    """A quiet link sends one question and one answer for each keepalive, and is not in a hurry."""
+    link = Link(keepalive=100.0).settled()
     before = len(link.log)
-    link.run(900)
-    assert len(link.log) == before
+    link.run(995)
+    assert sorted(name for name, _unused in link.log[before:]) == [n for n in ("c1", "c2", "s1", "s2") for _unused in range(9)]
     assert all(host.node.timer_due() is None or host.node.timer_due() > link.now for host in link.hosts)

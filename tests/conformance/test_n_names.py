@@ -73,7 +73,7 @@ def test_aero_210_client_asks_for_the_64_of_a_correspondent(client_bench):
     """PTR of the 16 nibbles, once for each /64 outside; a name that is not there, or has no PTR, means no."""
     yes, no, no_data = "3fff:2:3:4::1", "3fff:5:6:7::1", "3fff:8:9:a::1"
     nibbles = {a: lookup_name(a).removesuffix(f".{CAPABILITY_SUFFIX}") for a in (yes, no, no_data)}
-    lines = [f"*{nibbles[yes][13 * 2 - 1:]} PTR example.com.", f"{nibbles[no_data]} TXT none"]
+    lines = [f"*.{nibbles[yes][8:]} PTR example.com.", f"{nibbles[no_data]} TXT none"]
     names = NameServer(client_bench, "x", {CAPABILITY_SUFFIX: lines})
     names.use("c1")
     client_bench.configure("c1", client={"capability_lookup": True})

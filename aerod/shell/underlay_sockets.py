@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 from collections import Counter
@@ -13,7 +14,10 @@ from aerod.config_encapsulation import EncapsulationConfig
 from aerod.interface import Datagram, Underlay, UnderlayError
 from aerod.shell.loop import Loop
 from aerod.shell.raw_endpoint import RawEndpoint
+from aerod.shell.time_exceeded import TimeExceeded
 from aerod.shell.udp_endpoint import Checksums, UdpEndpoint, text
+
+log = logging.getLogger("aerod")
 
 Endpoint = UdpEndpoint | RawEndpoint
 
@@ -52,6 +56,16 @@ class UnderlaySockets:
         self._failed = failed
         self._counters = counters
         self._endpoints: dict[tuple[int, bytes], tuple[Underlay, Endpoint]] = {}
+        if not self._checksums.df0 and port:
+            self._listen_for_time_exceeded()
+
+    def _listen_for_time_exceeded(self) -> None:
+        try:
+            listener = TimeExceeded(self._port)
+        except OSError as error:
+            log.warning("nobody will tell that checksums are needed: %s (CAP_NET_RAW)", error.strerror)
+        else:
+            self._loop.add(listener.fileno(), lambda _events: self._failed(list(listener.errors())))
 
     def open(self, underlays: tuple[Underlay, ...]) -> list[str]:
         """Have exactly the endpoints of ``underlays``; returns what could not be bound, and why."""

@@ -9,7 +9,20 @@ from aerod.address import address_text, parse_address
 from aerod.wire import nd
 from aerod.wire.ip import parse_ip
 from aerod.wire.nd_options import LinkLayerOption, Nonce, RedirectedHeader, Timestamp
-from tests.unit.aerod.harness import H1, H1_V4, H2, H2_V4, S1_ADDRESSES, Link, Nat, ip4, ip6, lla, underlay
+from tests.unit.aerod.harness import (
+    C1,
+    H1,
+    H1_V4,
+    H2,
+    H2_V4,
+    S1_ADDRESSES,
+    Link,
+    Nat,
+    ip4,
+    ip6,
+    lla,
+    underlay,
+)
 from tests.unit.aerod.procedures.nd_log import (
     C1_LL,
     C1_V4_LL,
@@ -536,3 +549,48 @@ def test_with_losses(loss) -> None:
     arrived = link.c2.take_delivered()
     assert len(arrived) > 600 * (1 - loss) ** 4 * 0.8
     assert set(link.c2.drops()) <= {"drop_reassembly_timeout", "drop_nd_refused"}
+
+
+def test_each_own_prefix_is_introduced_by_itself() -> None:
+    """The peer takes only what comes from a prefix it was told of, so each has its own course."""
+    link = Link(optimise=True)
+    second = "2001:db8:3000::/56"
+    for server in (link.s1, link.s2):
+        server.kea.table = server.kea.table | {C1: ["2001:db8:1000:2000::/56", second]}
+    link.settled()
+    other = ip6("2001:db8:3000::1", H2)
+    talk(link, ip6(H1, H2))
+    assert hops(link, other) == THROUGH
+    assert hops(link, other) == ["c1"] and hops(link, ip6(H1, H2)) == ["c1"]
+    assert len(link.c2.take_delivered()) == 4 and link.c2.drops() == {}
+    assert {row["source"] for row in link.c1.node.redirects(link.now)} == {"2001:db8:1000:2000::/56", second}
+    assert len(dynamic(link.c2, link)) == 2
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"c2": ("fd00:ae::102",), "c2_servers": ("fd00:ae::12",)},
+        {"c2_servers": (S1_ADDRESSES[0],)},
+        {"layout": "draft52"},
+        {"c1_servers": ("203.0.113.11", "203.0.113.12"), "count": 2},
+        {"redirect_clients": "always"},
+        {"redirect_clients": "unreachable", "c2": ("fd00:ae::102",), "c2_servers": ("fd00:ae::12",)},
+    ],
+)
+def test_no_packet_is_lost_or_changed(how) -> None:
+    """Before, during and after the exchange, both ways, both families, all sizes."""
+    link = Link(optimise=True, **how).settled()
+    there, back = [], []
+    for number in range(30):
+        size = (100, 1244, 1300, 1500)[number % 4]
+        there += [ip6(H1, H2, size), ip4(H1_V4, H2_V4, size)]
+        back += [ip6(H2, H1, size), ip4(H2_V4, H1_V4, size)]
+        for packet in there[-2:]:
+            link.c1.send(packet)
+        for packet in back[-2:]:
+            link.c2.send(packet)
+        link.run(0.01 if number < 15 else 1)
+    assert sorted(link.c2.take_delivered()) == sorted(there)
+    assert sorted(link.c1.take_delivered()) == sorted(back)

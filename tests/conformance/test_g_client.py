@@ -190,3 +190,22 @@ def test_aero_128_which_prefixes_can_be_acps(client_bench):
     assert prefixes(lease) == {"192.0.2.32/28"}
     assert client_bench.show("c1", "-4", "route", "show", "192.0.2.32/28")
     assert all(p.same(a, "fe80::ffff:192.0.2.32") for a in client_bench.ask("c1", "status")["link_local"])
+
+
+def test_aero_125_synthesized_ra(client_bench):
+    """The TUN brings an RA from the AERO address, with a /64 to make addresses in, no longer than the lease; anew at each Renew."""
+    grants = client_bench.server.grants
+    grants.preferred, grants.valid, grants.t1 = 300, 600, 1
+    client_bench.configure("c1", client={"synthesized_ra": True})
+    client_bench.start("c1")
+    tun = client_bench.capture("c1", "aero0")
+    first, again = (frame.ip for frame in tun.wait_for_all(lambda f: p.nd_type(f.packet) == p.RA, 2, 8))
+    assert again[ICMPv6ND_RA].routerlifetime
+    assert (first.src, first.dst, first.hlim) == (p.aero_address("2001:db8:1000:2000::/56"), "ff02::1", 255)
+    assert 0 < first[ICMPv6ND_RA].routerlifetime <= 600
+    option = first[ICMPv6NDOptPrefixInfo]
+    assert (option.prefix, option.prefixlen, option.A) == ("2001:db8:1000:2000::", 64, 1)
+    assert option.validlifetime <= 600
+    assert option.preferredlifetime <= 300
+    assert [kind for kind, _data in p.nd_options(bytes(first))] == [3]
+    assert p.checksum_is_right(bytes(first))

@@ -175,3 +175,20 @@ def test_aero_124_renew(client_bench, u, wrong):
     time.sleep(0.4)
     (lease,) = client_bench.ask("c1", "leases")
     assert (lease["state"], lease["renew_in"]) == ("renewing", 0)
+
+
+def test_aero_126_make_before_break(make_bench):
+    """A Client that changes its Server is let in by the new one before it leaves the old one."""
+    bench = make_bench(nodes=("s1", "s2", "c1"))
+    servers = {name: FakeServer(bench, name) for name in ("s1", "s2")}
+    bench.configure("c1", link={"move_interval": 0}, client={"server_addresses": [bench.address(name) for name in servers]})
+    u = bench.capture()
+    bench.start("c1")
+    bench.wait_for(lambda: bench.is_bound("c1"))
+    old, new = ("s1", "s2") if servers["s1"].grants.seen else ("s2", "s1")
+    assert not servers[new].grants.seen
+    bench.ask("c1", "move")
+    granted = u.wait_for(lambda f: f.node == new and f.dhcp and f.dhcp.type == p.REPLY)
+    left = u.wait_for(lambda f: f.node == "c1" and f.dhcp and f.dhcp.type == p.RELEASE, 8)
+    assert granted.time < left.time
+    assert left.dhcp.get(p.SERVER_ID) == servers[old].grants.server_id

@@ -9,10 +9,8 @@ from aerod.config_by_hand import ConfiguredClient
 from aerod.interface import AddRoute
 from aerod.procedures.bindings import Bindings
 from aerod.state.forwarding import Forwarding
-from aerod.state.neighbors import STATIC, Link, Neighbor, NeighborCache
+from aerod.state.neighbors import STATIC, Neighbor, NeighborCache
 from aerod.state.outbox import Outbox
-
-_BEST_PREFERENCE = 255
 
 
 def add_configured_clients(
@@ -25,7 +23,7 @@ def add_configured_clients(
 ) -> None:
     """Make the neighbor entry, forwarding entries and routes of each."""
     for client in clients:
-        links = {n: Link(n, _BEST_PREFERENCE - n, address) for n, address in enumerate(client.addresses)}
+        links = {link.link_id: link for link in client.links}
         neighbor = Neighbor(STATIC, client.acps[0].aero_address, client.name, since=now, links=links)
         neighbors.add(neighbor)
         for acp in client.acps:

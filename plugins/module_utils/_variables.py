@@ -106,6 +106,9 @@ VARIABLES: dict[str, Variable] = {
     "aero_client_id": Variable(v.client_id, frozenset({CLIENT})),
     "aero_client_servers": Variable(v.number(1, 16), frozenset({CLIENT}), 2),
     "aero_client_server_addresses": Variable(v.list_of(v.address, _ADDRESSES), frozenset({CLIENT}), []),
+    "aero_client_configured_servers": Variable(
+        v.list_of(v.text("a host of aero_servers"), "hosts of aero_servers"), frozenset({CLIENT}), []),
+    "aero_synthesized_ra": Variable(v.truth, frozenset({CLIENT}), False),
     "aero_eun_interface": Variable(v.empty_or(v.interface), frozenset({CLIENT}), ""),
     "aero_eun_mtu": Variable(v.number(1280, 65479), frozenset({CLIENT}), 1500),
 }

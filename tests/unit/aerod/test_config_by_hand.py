@@ -7,10 +7,18 @@ import pytest
 
 from aerod.address import Prefix
 from aerod.config import parse
+from aerod.state.neighbors import Link
 from tests.unit.aerod.harness import lla
 from tests.unit.aerod.test_config import CLIENT, SERVER, errors_of
 
-KNOWN = '[[configured_client]]\nname = "c1"\nacps = ["2001:db8:1::/64"]\naddresses = ["203.0.113.101"]\n'
+KNOWN = """
+[[configured_client]]
+name = "c1"
+acps = ["2001:db8:1::/64"]
+[[configured_client.link]]
+link_id = 3
+address = "203.0.113.101"
+"""
 BY_HAND = CLIENT.replace('duid = "0002:0000:0009:c0ff:ee01"\nprefixes = 2', 'acps = ["2001:db8:1::/64"]').replace(
     "[client]", '[[neighbor]]\nname = "s1"\nid = 11\naddresses = ["203.0.113.11"]\n[client]'
 )
@@ -19,7 +27,7 @@ BY_HAND = CLIENT.replace('duid = "0002:0000:0009:c0ff:ee01"\nprefixes = 2', 'acp
 def test_a_server_knows_a_client():
     (client,) = parse(SERVER + KNOWN, "aerod.toml").server.configured
     assert client.name == "c1" and client.acps == (Prefix.parse("2001:db8:1::/64"),)
-    assert client.addresses == (lla("203.0.113.101"),)
+    assert client.links == (Link(3, 255, lla("203.0.113.101")),)
 
 
 def test_a_client_knows_its_server():
@@ -34,7 +42,10 @@ def test_a_client_knows_its_server():
     [
         (SERVER + KNOWN.replace("2001:db8:1::/64", "2001:db9::/64"), "configured_client[0].acps = '2001:db9::/64'"),
         (SERVER + KNOWN.replace("2001:db8:1::/64", "2001:db8:1::/65"), "configured_client[0].acps"),
-        (SERVER + KNOWN.replace('["203.0.113.101"]', "[]"), "configured_client[0].addresses = []"),
+        (SERVER + KNOWN.replace("203.0.113.101", "fe80::1"), "configured_client[0].link[0].address = 'fe80::1'"),
+        (SERVER + KNOWN.replace("link_id = 3", "link_id = 300"), "configured_client[0].link[0].link_id = 300"),
+        (SERVER + KNOWN.replace("link_id = 3", "link_id = 3\nport = 1"), "configured_client[0].link[0].port is not"),
+        (SERVER + KNOWN.split("[[configured_client.link]]")[0], "configured_client[0].link = []"),
         (SERVER + KNOWN + KNOWN, "configured_client.acps"),
         (CLIENT + KNOWN, "configured_client is not known in a file for a client"),
         (BY_HAND.replace("[client]", "[client]\nprefixes = 1"), "client.prefixes = 1: a Client with acps"),

@@ -9,6 +9,7 @@ import pytest
 
 from aerod.address import Prefix, parse_address
 from aerod.config_by_hand import ConfiguredClient
+from aerod.state.neighbors import Link as NeighborLink
 from aerod.wire.dhcpv6 import SOLICIT
 from tests.unit.aerod.harness import (
     C1,
@@ -36,7 +37,7 @@ class ConfiguredLink(Link):
 
     def __init__(self, servers: int = 1, **options) -> None:
         super().__init__(**options)
-        known = ConfiguredClient("c1", ACPS, (lla(C1_ADDRESS),))
+        known = ConfiguredClient("c1", ACPS, (NeighborLink(0, 255, lla(C1_ADDRESS)),))
         for server in (self.s1, self.s2)[:servers]:
             server.config = replace(server.config, server=replace(server.config.server, configured=(known,)))
             server.start(None)

@@ -59,7 +59,16 @@ lint: venv-dev
 
 .PHONY: unit
 unit: venv-dev daemons ## Run the unit tests
-	$(VENV)/bin/python -m pytest tests/unit
+	$(VENV)/bin/python -m pytest tests/unit tests/fuzz tests/simulation
+
+.PHONY: fuzz
+fuzz: venv-dev ## Feed the daemon's core a million packets that nobody should send
+	$(VENV)/bin/python -m tests.fuzz
+
+.PHONY: simulation
+simulation: venv-dev ## Run 20,000 Clients in memory, then links of 1,000 to 100,000 for the cost curve
+	$(VENV)/bin/python -m tests.simulation --clients 20000 --servers 200
+	$(VENV)/bin/python -m tests.simulation --clients 1000 3000 10000 30000 100000
 
 .PHONY: sanity
 sanity: venv-dev ## Run ansible-test sanity on the built collection
@@ -68,6 +77,10 @@ sanity: venv-dev ## Run ansible-test sanity on the built collection
 .PHONY: integration
 integration: venv-dev daemons root ## Run real daemons against each other in network namespaces
 	$(SUDO) $(VENV)/bin/python -m pytest tests/integration
+
+.PHONY: conformance
+conformance: venv-dev daemons root ## Test aerod against the list of requirements; writes docs/conformance.md
+	$(SUDO) $(VENV)/bin/python -m pytest tests/conformance --write-table
 
 .PHONY: lab-test
 lab-test: venv-dev root ## Build the lab's link from bare nodes and test it, then take it down

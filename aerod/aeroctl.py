@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-_ARGUMENTS = ("command", "address", "kind", "limit")
+_ARGUMENTS = ("command", "address", "kind", "limit", "stop")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,6 +55,14 @@ def _parser() -> argparse.ArgumentParser:
     add("leases", "the prefixes a Client holds, or a Server's Clients do")
     add("counters", "packets, drops with their reasons, errors")
     add("lookup", "where packets for an address go").add_argument("address", help="an IPv4 or IPv6 address")
+    redirects = add("redirects", "which destinations a Client sends straight to, and why not")
+    redirects.add_argument("address", nargs="?", help="only what there is to say about this address")
+    add("capabilities", "destinations outside the link that are on an AERO link, as the DNS told")
+    move = add("move", "let a Client change its primary Server")
+    move.add_argument("address", nargs="?", help="an address of the new Server; default: any other")
+    drain = add("drain", "let a Server ask its Clients to leave, and take no new ones")
+    drain.add_argument("--stop", action="store_true", default=None, help="take Clients again")
+    add("damping", "prefixes that a Server does not announce yet, as their Client comes and goes too often")
     add("watch", "the leases now and at each change")
     add("release", "give a Client's leases back")
     return parser
@@ -130,6 +138,8 @@ def _status(status: dict[str, Any]) -> str:
         lines.append(("default Relay", f"fe80::{relay['id']:x} {relay.get('name') or ''}"))
     if status["primary"]:
         lines.append(("primary Server", status["primary"]))
+    if status.get("draining"):
+        lines.append(("draining", "Clients are asked to leave, new ones are not taken"))
     for underlay in status["underlays"]:
         place = f"underlay {underlay['link_id']}"
         lines.append((place, f"{underlay['interface']}: {', '.join(underlay['addresses'])}"))
@@ -141,7 +151,7 @@ def _status(status: dict[str, Any]) -> str:
 
 def _neighbors(neighbors: list[dict[str, Any]]) -> str:
     return _table(
-        ("KIND", "ADDRESS", "NAME", "PREFIXES", "LINK-LAYER ADDRESSES", "EXPIRES IN"),
+        ("KIND", "ADDRESS", "NAME", "PREFIXES", "LINK-LAYER ADDRESSES", "EXPIRES IN", "ACCEPT", "FORWARD"),
         (
             (
                 neighbor["kind"],
@@ -150,6 +160,8 @@ def _neighbors(neighbors: list[dict[str, Any]]) -> str:
                 " ".join(neighbor["prefixes"]),
                 " ".join(_endpoint(link["address"], link["port"]) for link in neighbor["links"]),
                 _seconds(neighbor["expires_in"]),
+                _seconds(neighbor["accept_in"]) if "accept_in" in neighbor else None,
+                _seconds(neighbor["forward_in"]) if "forward_in" in neighbor else None,
             )
             for neighbor in neighbors
         ),
@@ -191,6 +203,55 @@ def _lookup(found: dict[str, Any]) -> str:
     return f"{line}\n{_neighbors([neighbor])}" if neighbor else line
 
 
+def _redirects(redirects: list[dict[str, Any]]) -> str:
+    return _table(
+        ("DESTINATION", "FROM", "DIRECT", "VIA", "SINCE", "WHY NOT"),
+        (
+            (
+                row["destination"],
+                row["source"],
+                "yes" if row["direct"] else "no",
+                row["via"],
+                None if row["since_ago"] is None else _seconds(row["since_ago"]),
+                row["reason"],
+            )
+            for row in redirects
+        ),
+    )
+
+
+def _capabilities(capabilities: list[dict[str, Any]]) -> str:
+    return _table(
+        ("PREFIX", "AERO LINK", "FOR"),
+        (
+            (
+                row["prefix"],
+                "asking" if row["waiting"] else row["domain"] or "none",
+                _seconds(row["expires_in"]),
+            )
+            for row in capabilities
+        ),
+    )
+
+
+def _move(result: dict[str, Any]) -> str:
+    return f"moving from {result['from']} to {result['to']}; see: aeroctl leases"
+
+
+def _drain(result: dict[str, Any]) -> str:
+    return f"asking {result['clients']} Clients to leave" if result["draining"] else "taking Clients again"
+
+
+def _damping(held: list[dict[str, Any]]) -> str:
+    return _table(
+        ("PREFIX", "CLIENT", "CAME AND WENT", "ANNOUNCED IN"),
+        (
+            (row["prefix"], row["client"], f"{row['ended']} times", _seconds(row["announced_in"]))
+            for row in held
+        ),
+    )
+
+
 def _event(event: dict[str, Any]) -> str:
     now = time.time()
     prefixes = (f"{p['prefix']} for {_seconds(p['valid_until'] - now)}" for p in event.get("prefixes", []))
@@ -207,5 +268,10 @@ _SHOW: dict[str, Callable[[Any], str]] = {
     "leases": _leases,
     "counters": _counters,
     "lookup": _lookup,
+    "move": _move,
+    "drain": _drain,
+    "damping": _damping,
+    "redirects": _redirects,
+    "capabilities": _capabilities,
     "release": _release,
 }

@@ -12,14 +12,24 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from aerod.address import AERO_PORT, LinkLayerAddress, Prefix
+from aerod.address import LinkLayerAddress, Prefix
+from aerod.config_by_hand import ConfiguredClient, parse_acps, parse_configured_client
+from aerod.config_encapsulation import (
+    EncapsulationConfig,
+    SignaturesConfig,
+    parse_encapsulation,
+    parse_signatures,
+)
 from aerod.tables import Table
+from aerod.wire.carriage import PORTS
 
 ROLES = ("relay", "server", "client")
 VENDOR_OPTIONS = ("rfc8415", "draft52")
+REDIRECT_CLIENTS = ("never", "unreachable", "always")
 DUID_MAX = 128  # RFC 8415 section 11.1: at most 128 octets, the type code not counted
 IPV6_MIN_MTU = 1280
 ID_MAX = 0xFFFFFFFF
+LONGEST_TIMER = 3600
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,240}}$)({_LABEL}\.)*{_LABEL}")
@@ -46,12 +56,27 @@ class NodeConfig:
 
 @dataclass(frozen=True, slots=True)
 class LinkConfig:
-    """``[link]``: what all nodes of the AERO link have in common."""
+    """``[link]``: what all nodes of the AERO link have in common; ``port`` is 0 without UDP.
+
+    ``keepalive`` is how many seconds it may be quiet between a Client and a Server, ``move_interval``
+    how soon a Client may move again.  A prefix that ended ``damping_limit`` times within
+    ``damping_window`` seconds is announced that much later, with limit 0 at once.
+    """
 
     domain: str
     asps: tuple[Prefix, ...]
     port: int
     vendor_options: str
+    forward_time: float = 30.0
+    accept_time: float = 40.0
+    max_retry: int = 3
+    require_timestamp: bool = False
+    require_nonce: bool = False
+    capability_suffix: str = "aero.linkupnetworks.net"
+    keepalive: float = 25.0
+    move_interval: float = 60.0
+    damping_limit: int = 3
+    damping_window: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +100,18 @@ class NeighborConfig:
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:
-    """``[server]``: ``release_grace`` is seconds a left Client's packets are still passed on."""
+    """``[server]``: ``release_grace`` is seconds a left Client's packets are still passed on.
+
+    ``redirect_clients`` says for which Clients it has packets sent to itself that others would send
+    straight to them: none, those that others may not reach, or all.
+    ``others`` are Servers that need not be looked up by their ID: ``[[other_server]]``.
+    ``configured`` are Clients that do not use DHCPv6: ``[[configured_client]]``.
+    """
 
     release_grace: float
+    redirect_clients: str = "never"
+    others: tuple[NeighborConfig, ...] = ()
+    configured: tuple[ConfiguredClient, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +119,10 @@ class ClientConfig:
     """``[client]``: ``prefixes`` is the number of IA_PDs, with IAID 1 to ``prefixes``.
 
     No ``server_addresses`` means ``linkupnetworks.<domain>`` in the DNS; no ``eun_interface``
-    means that the Client has no end user network.
+    means that the Client has no end user network.  With ``route_optimization`` it asks others for
+    leave to send straight to them, with ``accept_redirects`` it gives that leave.  A Client with
+    ``acps`` uses no DHCPv6, its Servers are its ``[[neighbor]]`` entries; one with ``synthesized_ra``
+    tells its own network stack of its prefixes and of a default router.
     """
 
     duid: bytes
@@ -94,6 +131,11 @@ class ClientConfig:
     server_addresses: tuple[LinkLayerAddress, ...]
     eun_interface: str | None
     eun_mtu: int
+    route_optimization: bool = True
+    accept_redirects: bool = True
+    capability_lookup: bool = False
+    acps: tuple[Prefix, ...] = ()
+    synthesized_ra: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +148,8 @@ class Config:
     neighbors: tuple[NeighborConfig, ...]
     server: ServerConfig | None
     client: ClientConfig | None
+    encapsulation: EncapsulationConfig = EncapsulationConfig()
+    signatures: SignaturesConfig | None = None
 
 
 def load(path: str | Path) -> Config:
@@ -125,10 +169,20 @@ def parse(text: str, source: str) -> Config:
         raise ConfigError([f"{source}: not valid TOML: {error}"]) from error
     errors: list[str] = []
     top = Table(document, "", errors)
-    link = _link(top.table("link", required=True))
+    link_table = top.table("link", required=True)
+    role = str(document.get("node", {}).get("role")) if isinstance(document.get("node"), dict) else ""
+    encapsulation = parse_encapsulation(link_table)
+    signatures = parse_signatures(
+        link_table, top.tables("signature_key"), encapsulation.encapsulation, role
+    )
+    link = _link(link_table, encapsulation.encapsulation)
     node = _node(top.table("node", required=True), link.asps)
     underlays = tuple(_underlay(table, node.role, link.port) for table in top.tables("underlay"))
     neighbors = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("neighbor"))
+    others, configured = (), ()
+    if node.role == "server":
+        others = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("other_server"))
+        configured = tuple(_configured_client(table, link) for table in top.tables("configured_client"))
     server = top.table("server", required=node.role == "server")
     client = top.table("client", required=node.role == "client")
     config = Config(
@@ -136,8 +190,10 @@ def parse(text: str, source: str) -> Config:
         link=link,
         underlays=underlays,
         neighbors=neighbors,
-        server=_server(server) if node.role == "server" else None,
-        client=_client(client, link.port) if node.role == "client" else None,
+        server=_server(server, others, configured) if node.role == "server" else None,
+        client=_client(client, link) if node.role == "client" else None,
+        encapsulation=encapsulation,
+        signatures=signatures,
     )
     top.refuse_rest(f"in a file for a {node.role}" if node.role in ROLES else "here")
     errors.extend(_contradictions(config))
@@ -172,15 +228,37 @@ def _id(table: Table, asps: tuple[Prefix, ...]) -> int:
     return number
 
 
-def _link(table: Table) -> LinkConfig:
+def _link(table: Table, kind: str) -> LinkConfig:
     link = LinkConfig(
         domain=table.matching("domain", _DOMAIN, "a domain name such as example.net"),
         asps=table.each("asps", _asp, "a prefix such as 2001:db8::/32 with no host bits set", least=1),
-        port=table.integer("port", 1, 65535, AERO_PORT),
+        port=_port(table, PORTS.get(kind, 0)),
         vendor_options=table.choice("vendor_options", VENDOR_OPTIONS, "rfc8415"),
+        forward_time=table.number("forward_time", 3, LONGEST_TIMER, 30.0),
+        accept_time=table.number("accept_time", 3, LONGEST_TIMER, 40.0),
+        max_retry=table.integer("max_retry", 1, 100, 3),
+        require_timestamp=table.truth("require_timestamp", False),
+        require_nonce=table.truth("require_nonce", False),
+        capability_suffix=table.matching(
+            "capability_suffix", _DOMAIN, "a domain name", "aero.linkupnetworks.net"
+        ),
+        keepalive=table.number("keepalive", 1, LONGEST_TIMER, 25.0),
+        move_interval=table.number("move_interval", 0, LONGEST_TIMER, 60.0),
+        damping_limit=table.integer("damping_limit", 0, 1000, 3),
+        damping_window=table.number("damping_window", 1, LONGEST_TIMER, 60.0),
     )
+    if link.forward_time >= link.accept_time:
+        # What is still sent must still be taken (draft section 3.8).
+        table.error("accept_time", link.accept_time, f"must be above forward_time, {link.forward_time:g}")
     table.refuse_rest()
     return link
+
+
+def _port(table: Table, default: int) -> int:
+    if default:
+        return table.integer("port", 1, 65535, default)
+    table.refuse("port", "raw IP has no UDP port")
+    return 0
 
 
 def _asp(text: str) -> Prefix:
@@ -229,20 +307,41 @@ def _neighbor(table: Table, port: int, asps: tuple[Prefix, ...]) -> NeighborConf
     return neighbor
 
 
-def _server(table: Table) -> ServerConfig:
-    server = ServerConfig(release_grace=table.number("release_grace", 0, 3600, 5.0))
+def _configured_client(table: Table, link: LinkConfig) -> ConfiguredClient:
+    return parse_configured_client(table, link.asps, lambda text: _underlay_address(text, link.port))
+
+
+def _server(
+    table: Table, others: tuple[NeighborConfig, ...], configured: tuple[ConfiguredClient, ...]
+) -> ServerConfig:
+    server = ServerConfig(
+        release_grace=table.number("release_grace", 0, 3600, 5.0),
+        redirect_clients=table.choice("redirect_clients", REDIRECT_CLIENTS, "never"),
+        others=others,
+        configured=configured,
+    )
     table.refuse_rest()
     return server
 
 
-def _client(table: Table, port: int) -> ClientConfig:
+def _client(table: Table, link: LinkConfig) -> ClientConfig:
+    acps = parse_acps(table, link.asps, least=0)
+    if acps:
+        # What only DHCPv6 needs.
+        for key in ("duid", "prefixes", "server_count", "server_addresses"):
+            table.refuse(key, "a Client with acps of its own does not use DHCPv6")
     client = ClientConfig(
-        duid=table.one("duid", _duid, f"hex digits for 3 to {DUID_MAX + 2} bytes", b""),
-        prefixes=table.integer("prefixes", 1, 1000),
+        duid=b"" if acps else table.one("duid", _duid, f"hex digits for 3 to {DUID_MAX + 2} bytes", b""),
+        prefixes=0 if acps else table.integer("prefixes", 1, 1000),
         server_count=table.integer("server_count", 1, 16, 2),
-        server_addresses=_addresses(table, "server_addresses", port, least=0),
+        server_addresses=_addresses(table, "server_addresses", link.port, least=0),
         eun_interface=table.matching("eun_interface", _INTERFACE, "an interface name", None),
         eun_mtu=table.integer("eun_mtu", IPV6_MIN_MTU, 65535, 1500),
+        route_optimization=table.truth("route_optimization", True),
+        accept_redirects=table.truth("accept_redirects", True),
+        capability_lookup=table.truth("capability_lookup", False),
+        acps=acps,
+        synthesized_ra=table.truth("synthesized_ra", False),
     )
     table.refuse_rest()
     return client
@@ -265,10 +364,14 @@ def _contradictions(config: Config) -> list[str]:
     errors += _repeated("underlay.addresses", [a.text for u in config.underlays for a in u.addresses])
     errors += _repeated("neighbor.id", [n.id for n in config.neighbors])
     errors += _repeated("neighbor.addresses", [a.text for n in config.neighbors for a in n.addresses])
-    if config.node.role == "client" and config.neighbors:
-        errors.append("neighbor: a Client has no permanent neighbors, see client.server_addresses")
+    if config.client and bool(config.neighbors) != bool(config.client.acps):
+        errors.append("neighbor: a Client with client.acps has its Servers here, any other has none")
     errors += [f"neighbor.id: {n.id} ({n.name}) is this node's own ID"
                for n in config.neighbors if n.id == config.node.id]
+    if config.server:
+        errors += _repeated("other_server.id", [config.node.id, *(s.id for s in config.server.others)])
+        acps = [acp for client in config.server.configured for acp in client.acps]
+        errors += _repeated("configured_client.acps", acps)
     interfaces = [u.interface for u in config.underlays]
     if config.node.interface in interfaces:
         errors.append(f"underlay.interface: {config.node.interface!r} is the AERO interface itself")

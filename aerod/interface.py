@@ -9,6 +9,10 @@ The shell feeds a :class:`aerod.nodes.node.Node` with
 * ``underlays_changed(underlays, now)``  the usable underlying interfaces and their addresses,
 * ``route_changed(route, now)``          a kernel route made by the routing daemon,
 * ``servers_found(addresses, now)``      the answer to :class:`FindServers`,
+* ``capability_found(name, domain, ttl, now)``  the answer to :class:`FindCapability`,
+* ``clock_set(offset)``                  what to add to ``now`` to get seconds since 1970,
+* ``server_found(id, addresses, now)``    the answer to :class:`FindServer`,
+* ``underlay_error(error, now)``         what the underlay says about a datagram of ours,
 
 and after each call carries out what ``take_output()`` returns.  ``now`` is monotonic
 seconds as a float; the core never reads a clock.
@@ -48,13 +52,35 @@ class OuterHeader:
 
 @dataclass(slots=True)
 class Datagram:
-    """A UDP datagram on the underlay: ``payload`` is all that follows the UDP header."""
+    """A packet on the underlay: ``payload`` is all that follows the UDP header.
+
+    Without UDP it is all that follows the IP header, whose protocol is ``protocol``; ports are 0 then.
+    """
 
     payload: bytes
     local: LinkLayerAddress
     remote: LinkLayerAddress
     outer: OuterHeader = field(default_factory=OuterHeader)
     link_id: int = 0
+    protocol: int = 17
+
+
+@dataclass(frozen=True, slots=True)
+class UnderlayError:
+    """An error about a datagram from ``local`` to ``remote``.
+
+    ``kind`` is icmp or icmp6, with ``type``, ``code`` and ``mtu`` of the message (0 if it has none), or
+    local, when this host found it too big.  ``quote`` is the start of the datagram's payload.
+    """
+
+    kind: str
+    type: int
+    code: int
+    mtu: int
+    local: LinkLayerAddress
+    remote: LinkLayerAddress
+    quote: bytes
+    protocol: int = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +136,31 @@ class FindServers:
 
 
 @dataclass(frozen=True, slots=True)
+class FindCapability:
+    """Ask the DNS for the PTR record of ``name``; answered by ``capability_found``.
+
+    The answer is the domain and its TTL in seconds, None and a TTL if there is no such record,
+    None and None if nobody answered.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindServer:
+    """Ask the DNS where the Server with ``fe80::id`` is (D25); answered by ``server_found``."""
+
+    id: int
+
+
+@dataclass(frozen=True, slots=True)
 class SaveState:
     """Something that must survive a restart changed; the shell saves ``Node.saved_state()``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UseChecksums:
+    """Send UDP checksums from now on wherever they are due, even if configured never to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +171,17 @@ class Notice:
     text: str
 
 
-Action = AddRoute | RemoveRoute | LeasesChanged | FindServers | SaveState | Notice
+Action = (
+    AddRoute
+    | RemoveRoute
+    | LeasesChanged
+    | FindServers
+    | FindServer
+    | FindCapability
+    | SaveState
+    | UseChecksums
+    | Notice
+)
 
 
 @dataclass(slots=True)

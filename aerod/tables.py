@@ -56,6 +56,15 @@ class Table:
             return 0.0
         return float(value)
 
+    def truth(self, key: str, default: Any = REQUIRED) -> bool:
+        """``true`` or ``false``."""
+        allowed = "must be true or false"
+        given, value = self._take(key, allowed, default, False)
+        if given and not isinstance(value, bool):
+            self.error(key, value, allowed)
+            return False
+        return value
+
     def choice(self, key: str, choices: tuple[str, ...], default: Any = REQUIRED) -> str:
         """One of ``choices``."""
         allowed = "must be one of " + ", ".join(choices)
@@ -73,10 +82,20 @@ class Table:
             return ""
         return value
 
-    def one(self, key: str, convert: Callable[[str], Any], allowed: str, fallback: Any) -> Any:
-        """A string that ``convert`` accepts; it refuses by ValueError."""
+    def one(
+        self,
+        key: str,
+        convert: Callable[[str], Any],
+        allowed: str,
+        fallback: Any,
+        shown: str | None = None,
+    ) -> Any:
+        """A string that ``convert`` accepts; it refuses by ValueError.
+
+        Errors show ``shown`` instead of a secret.
+        """
         given, value = self._take(key, f"must be {allowed}", REQUIRED, fallback)
-        return self._convert(key, value, convert, allowed, fallback) if given else value
+        return self._convert(key, value, convert, allowed, fallback, shown) if given else value
 
     def each(self, key: str, convert: Callable[[str], Any], allowed: str, least: int) -> tuple[Any, ...]:
         """A list of at least ``least`` strings, each of which ``convert`` accepts."""
@@ -91,13 +110,22 @@ class Table:
         converted = [self._convert(key, value, convert, allowed, bad) for value in values]
         return tuple(value for value in converted if value is not bad)
 
-    def _convert(self, key: str, value: Any, convert: Callable, allowed: str, fallback: Any) -> Any:
+    def _convert(
+        self,
+        key: str,
+        value: Any,
+        convert: Callable,
+        allowed: str,
+        fallback: Any,
+        shown: str | None = None,
+    ) -> Any:
         try:
             if not isinstance(value, str):
                 raise ValueError("not a string")
             return convert(value)
         except ValueError as error:
-            self.error(key, value, f"must be {allowed} ({error})")
+            why = f" ({error})" if shown is None else ""
+            self.error(key, value if shown is None else shown, f"must be {allowed}{why}")
             return fallback
 
     def table(self, key: str, required: bool) -> Table:
@@ -111,13 +139,17 @@ class Table:
             self._errors.append(f"[{key}] is missing" if value is None else f"{key} must be a table, [{key}]")
         return Table({}, key, [])
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
     def tables(self, key: str) -> list[Table]:
         """The array of tables ``[[key]]``, empty if it is not there."""
         values = self._values.pop(key, [])
         if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-            self._errors.append(f"{key} must be an array of tables, [[{key}]]")
+            self._errors.append(f"{self._path(key)} must be an array of tables, [[{self._path(key)}]]")
             return []
-        return [Table(value, f"{key}[{index}]", self._errors) for index, value in enumerate(values)]
+        path = self._path(key)
+        return [Table(value, f"{path}[{index}]", self._errors) for index, value in enumerate(values)]
 
     def refuse(self, key: str, why: str) -> None:
         """Note a mistake if ``key`` is there."""

@@ -12,19 +12,24 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from aerod.address import LINK_LOCAL_PREFIX, UNSPECIFIED, LinkLayerAddress, is_multicast
+from aerod.engines.anycast import is_anycast_tunnel, unwrapped
 from aerod.engines.transmit import Transmitter
 from aerod.interface import Datagram
 from aerod.state.counters import Counters
 from aerod.state.forwarding import Forwarding, Target, Verdict
-from aerod.state.neighbors import Neighbor, NeighborCache
+from aerod.state.keyring import Key, Keyring
+from aerod.state.neighbors import STATIC, Neighbor, NeighborCache
 from aerod.state.outbox import Outbox
-from aerod.wire.encapsulation import Encapsulated, decode
+from aerod.state.shortcuts import Shortcuts
+from aerod.wire.carriage import Carriage
+from aerod.wire.encapsulation import Encapsulated
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.fragment import Reassembler
 from aerod.wire.icmp import UNSPECIFIED_IPV4, is_error
 from aerod.wire.ip import ECN_MASK, ICMPV6, TCP, UDP, IPHeader, combine_ecn, parse_ip
 
-_LOWEST_IP = 0x40
+# First bytes of a payload that are those of an inner packet; no byte is above them.
+_BARE, _NOT_BARE = 0x40, 0x100
 _BGP_PORT = 179
 _ECHO = frozenset({128, 129})
 _ICMPV6_ERRORS = range(1, 128)
@@ -39,7 +44,8 @@ class Arrival:
     """A whole inner packet from the link.
 
     ``origin`` is the neighbor that is entitled to send it, None if there is no such neighbor;
-    ``datagram`` is the one that brought it, or the last fragment of it.
+    ``datagram`` is the one that brought it, or the last fragment of it; ``signer`` is the key it
+    was signed with, None if it was not.
     """
 
     packet: bytes
@@ -47,6 +53,7 @@ class Arrival:
     origin: Neighbor | None
     datagram: Datagram
     is_nd: bool = False
+    signer: Key | None = None
 
 
 class Punt(Protocol):
@@ -72,7 +79,11 @@ class Punt(Protocol):
 
 
 class PlainEngine:
-    """Moves packets between the link and the network layer."""
+    """Moves packets between the link and the network layer.
+
+    ``largest`` is the size up to which fragments are put together; without ``keys`` nothing is
+    signed here.
+    """
 
     def __init__(
         self,
@@ -82,6 +93,9 @@ class PlainEngine:
         outbox: Outbox,
         counters: Counters,
         punt: Punt,
+        carriage: Carriage,
+        largest: int,
+        keys: Keyring | None = None,
     ) -> None:
         self._neighbors = neighbors
         self._forwarding = forwarding
@@ -89,7 +103,14 @@ class PlainEngine:
         self._outbox = outbox
         self._counters = counters
         self._punt = punt
-        self._reassembler = Reassembler()
+        self._carriage = carriage
+        self._lowest_bare = _BARE if carriage.bare else _NOT_BARE
+        self._keys = keys
+        self._reassembler = Reassembler(largest)
+        # The ways of a Client that are better than the one through its Server.
+        self.shortcuts: Shortcuts | None = None
+        # The UDP port of tunnel packets inside the tunnel that are for us, None to take none.
+        self.anycast_port: int | None = None
 
     def due(self) -> float | None:
         """When half-built packets have to be given up."""
@@ -104,53 +125,114 @@ class PlainEngine:
         """Take a datagram from the underlay."""
         self._counters["received"] += 1
         try:
-            packet = self._decapsulate(datagram, now)
-            if packet is None:
-                return
+            payload = datagram.payload
+            if payload and payload[0] >= self._lowest_bare:
+                packet, signer = payload, None
+            else:
+                encapsulated = self._decapsulate(datagram, now)
+                if encapsulated is None:
+                    return
+                packet, signer = bytes(encapsulated.body), None
+                if encapsulated.signature is not None:
+                    signer = self._signer(encapsulated, datagram)
+                    if signer is None:
+                        self._counters.drop("signature")
+                        return
             header = parse_ip(packet)
         except MalformedPacket:
             self._counters.drop("malformed")
             return
         origin = self._neighbors.origin(datagram.remote, int.from_bytes(header.source, "big"))
+        if origin is not None:
+            origin.note_heard(now)
         if header.version == 6 and header.destination[0] >= 0xFE:
-            self._link_scope(Arrival(packet, header, origin, datagram), now)
+            if self._is_authentic(signer, origin):
+                self._link_scope(Arrival(packet, header, origin, datagram, signer=signer), now)
             return
         if origin is None:
             origin = self._origin_of_error(packet, header, datagram.remote)
         if origin is None:
             self._counters.drop("origin")
             return
+        if not self._is_authentic(signer, origin):
+            return
         self.forward(Arrival(packet, header, origin, datagram), now)
 
     def forward(self, arrival: Arrival, now: float) -> None:
         """Pass an authenticated packet on, to a neighbor or up to the network layer."""
         target = self._forwarding.target(int.from_bytes(arrival.header.destination, "big"))
-        if isinstance(target, Neighbor):
+        if arrival.origin.other_server and not _is_client_here(target):
+            self._counters.drop("from_other_server")
+        elif isinstance(target, Neighbor):
             self._conduit(arrival, target, now)
         elif target is Verdict.LOCAL:
-            self._to_kernel(arrival)
+            if self.anycast_port and is_anycast_tunnel(arrival.packet, arrival.header, self.anycast_port):
+                self._from_tunnel_inside(arrival, now)
+            else:
+                self._to_kernel(arrival)
         elif target is Verdict.UNREACHABLE:
             self._counters.drop("unreachable")
             self._punt.unreachable(arrival.packet, arrival.header, now)
         else:
             self._counters.drop("no_route")
 
-    def _decapsulate(self, datagram: Datagram, now: float) -> bytes | None:
-        payload = datagram.payload
-        if payload and payload[0] >= _LOWEST_IP:
-            return payload
-        encapsulated = decode(payload, datagram.remote, datagram.local)
-        if encapsulated.signature is not None:
-            # No keys are shared with anybody (O-4).
-            self._counters.drop("signature")
-            return None
-        if encapsulated.fragment is None:
-            return encapsulated.body
-        return self._reassemble(datagram, encapsulated, now)
+    def _from_tunnel_inside(self, arrival: Arrival, now: float) -> None:
+        """Decapsulate once more, and never again (section 3.22).
 
-    def _reassemble(self, datagram: Datagram, encapsulated: Encapsulated, now: float) -> bytes | None:
+        Only a correspondent may send this way: anybody outside can write a Server's address there.
+        """
+        try:
+            datagram = unwrapped(arrival.packet, arrival.header)
+            encapsulated = self._decapsulate(datagram, now)
+            if encapsulated is None:
+                return
+            packet = bytes(encapsulated.body)
+            header = parse_ip(packet)
+        except MalformedPacket:
+            self._counters.drop("malformed_anycast")
+            return
+        origin = self._neighbors.origin(datagram.remote, int.from_bytes(header.source, "big"))
+        target = self._forwarding.target(int.from_bytes(header.destination, "big"))
+        signed = encapsulated.signature is not None
+        if origin is None or origin.trusted or signed or target is not Verdict.LOCAL:
+            self._counters.drop("anycast_origin")
+            return
+        inside = Arrival(packet, header, origin, datagram)
+        if header.version == 6 and header.destination[0] >= 0xFE:
+            self._link_scope(inside, now)
+        else:
+            self._to_kernel(inside)
+
+    def _decapsulate(self, datagram: Datagram, now: float) -> Encapsulated | None:
+        """Return the whole packet that came or became whole; None if there is none yet, or none to take."""
+        remote, local = datagram.remote, datagram.local
+        encapsulated = self._carriage.decode(datagram.payload, remote, local, datagram.protocol)
+        fragment, signature = encapsulated.fragment, encapsulated.signature
+        is_start = fragment is None or fragment.offset == 0
+        if signature is None and is_start and self._keys is not None and self._keys.required:
+            self._counters.drop("unsigned")
+            return None
+        return encapsulated if fragment is None else self._reassemble(datagram, encapsulated, now)
+
+    def _signer(self, encapsulated: Encapsulated, datagram: Datagram) -> Key | None:
+        """Return the key a whole packet was signed with, None if that is none of ours (O-4)."""
+        if self._keys is None:
+            return None
+        return self._keys.signer(
+            encapsulated.signature, encapsulated.body, datagram.remote, datagram.local
+        )
+
+    def _is_authentic(self, signer: Key | None, origin: Neighbor | None) -> bool:
+        if self._keys is None or self._keys.allows(signer, origin):
+            return True
+        self._counters.drop("signature")
+        return False
+
+    def _reassemble(
+        self, datagram: Datagram, encapsulated: Encapsulated, now: float
+    ) -> Encapsulated | None:
         remote = datagram.remote
-        if not self._neighbors.at(remote) and not self._punt.expects(remote):
+        if self._neighbors.accepted_at(remote) is None and not self._punt.expects(remote):
             self._counters.drop("fragment_origin")
             return None
         return self._reassembler.add((remote, datagram.local), encapsulated, now)
@@ -159,7 +241,7 @@ class PlainEngine:
         """Return who sent an error from the unspecified address, which is nobody's own (O-17)."""
         if header.source not in (UNSPECIFIED, UNSPECIFIED_IPV4) or not is_error(packet, header):
             return None
-        return next(iter(self._neighbors.at(remote)), None)
+        return self._neighbors.accepted_at(remote)
 
     def _link_scope(self, arrival: Arrival, now: float) -> None:
         """Sort out a packet to a link-local or multicast address."""
@@ -234,6 +316,8 @@ class PlainEngine:
         target = self._forwarding.target(int.from_bytes(header.destination, "big"))
         if isinstance(target, Neighbor):
             if self._admits(header):
+                if self.shortcuts is not None:
+                    target = self.shortcuts.way(target, packet, header, now)
                 self._send(target, packet, header, None, now)
         elif target is Verdict.LOCAL:
             # The network layer has no better idea either: sending it back would loop.
@@ -259,12 +343,18 @@ class PlainEngine:
         if target.path is None:
             self._counters.drop("no_path")
             return False
+        target.note_sent(now)
         mtu = self._transmitter.send(target.path, packet, header, datagram and datagram.outer)
         if mtu is None:
             return True
         self._counters.drop("too_big")
         self._punt.too_big(packet, header, mtu, now)
         return False
+
+
+def _is_client_here(target: Target | None) -> bool:
+    """Whether what another Server sends may go there: to a Client that has not left (D25)."""
+    return isinstance(target, Neighbor) and target.kind == STATIC and not target.other_server
 
 
 def _control_kind(packet: bytes, header: IPHeader) -> str | None:

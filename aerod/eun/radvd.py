@@ -6,7 +6,8 @@ from __future__ import annotations
 from aerod.address import Prefix
 from aerod.eun.plan import Plan
 
-_ROUTER_LIFETIME = 1800  # seconds
+# Seconds; radvd.conf(5) wants the lifetime no shorter than the interval.
+_ROUTER_LIFETIME, _INTERVAL, _SHORTEST_INTERVAL = 1800, 600, 12
 # radvd leaves a prefix out of its advertisements when a preferred lifetime it decrements is zero.
 _PREFIX = """\
     prefix {prefix} {{
@@ -23,17 +24,21 @@ def is_needed(plan: Plan) -> bool:
 
 
 def render(interface: str, mtu: int, plan: Plan, now: float) -> str:
-    """The file for ``plan``: a router only while it has a prefix that is not deprecated."""
+    """The file for ``plan``: a router only while it has a prefix that is not deprecated, and no longer."""
     current = [
         _prefix(leased.subnet, leased.preferred_until - now, leased.valid_until - now)
         for leased in plan.current
         if not leased.subnet.is_ipv4
     ]
     deprecated = [_prefix(subnet, 0, until - now) for subnet, until in sorted(plan.deprecated.items())]
+    left = max((leased.valid_until - now for leased in plan.current if not leased.subnet.is_ipv4), default=0)
+    lifetime = int(min(_ROUTER_LIFETIME, left))
+    interval = max(_SHORTEST_INTERVAL, min(_INTERVAL, lifetime // 3)) if current else _INTERVAL
     return (
         f"interface {interface} {{\n"
         "    AdvSendAdvert on;\n"
-        f"    AdvDefaultLifetime {_ROUTER_LIFETIME if current else 0};\n"
+        f"    MaxRtrAdvInterval {interval};\n"
+        f"    AdvDefaultLifetime {max(lifetime, interval) if current else 0};\n"
         f"    AdvLinkMTU {mtu};\n"
         f"{''.join(current + deprecated)}"
         "};\n"

@@ -16,14 +16,20 @@ from aerod.address import LinkLayerAddress, address_text
 from aerod.config import Config
 from aerod.engines.plain import Arrival, PlainEngine
 from aerod.engines.transmit import Transmitter
-from aerod.interface import Datagram, KernelRoute, Output, Underlay
+from aerod.interface import Datagram, KernelRoute, Output, Underlay, UnderlayError
 from aerod.nodes.description import describe_neighbor, describe_target
 from aerod.procedures.errors import Errors
+from aerod.procedures.probing import Probing
+from aerod.procedures.timestamps import WallClock
+from aerod.procedures.underlay_errors import UnderlayErrors
 from aerod.state.counters import Counters
 from aerod.state.forwarding import Forwarding
+from aerod.state.keyring import Keyring
 from aerod.state.neighbors import DYNAMIC, PERMANENT, STATIC, NeighborCache
 from aerod.state.outbox import Outbox
+from aerod.state.path_mtu import PathMtu
 from aerod.state.underlays import Path, Underlays
+from aerod.wire.carriage import make_carriage
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.ip import IPHeader, parse_ip
 
@@ -36,13 +42,42 @@ class Node:
         self._started = now
         self._outbox = Outbox()
         self._counters = Counters()
-        self._underlays = Underlays(config.link.port)
+        self._clock = WallClock()
+        how, signatures = config.encapsulation, config.signatures
+        carriage = make_carriage(how.encapsulation, how.header_checksum, signatures is not None)
+        self._underlays = Underlays(config.link.port, carriage)
         self._neighbors = NeighborCache()
         self._forwarding = forwarding
-        self._transmitter = Transmitter(self._outbox, self._counters, random)
+        keys = signatures and Keyring(
+            self._neighbors, signatures.own, signatures.peers, signatures.required
+        )
+        path_mtu = PathMtu(how.probe)
+        self._transmitter = Transmitter(
+            self._outbox, self._counters, random, carriage, path_mtu, keys
+        )
         self._errors = Errors(forwarding, self._transmitter, self._outbox, self._counters, self._own_address)
         self._engine = PlainEngine(
-            self._neighbors, forwarding, self._transmitter, self._outbox, self._counters, self
+            self._neighbors,
+            forwarding,
+            self._transmitter,
+            self._outbox,
+            self._counters,
+            self,
+            carriage,
+            how.reassembly_size,
+            keys,
+        )
+        self._probing = Probing(
+            path_mtu, self._neighbors, self._transmitter, self._counters, random, self._link_locals
+        )
+        self._underlay_errors = UnderlayErrors(
+            carriage,
+            self._neighbors,
+            self._errors,
+            self._probing,
+            self._outbox,
+            self._counters,
+            self.persistent_unreachable,
         )
         self.unreachable = self._errors.unreachable
         self.too_big = self._errors.too_big
@@ -68,12 +103,13 @@ class Node:
 
     def timer_due(self) -> float | None:
         """When :meth:`handle_timer` wants to be called, None for not at all."""
-        times = (time for time in (self._engine.due(), self._due()) if time is not None)
-        return min(times, default=None)
+        times = (self._engine.due(), self._probing.due(), self._due())
+        return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due."""
         self._engine.handle_timer(now)
+        self._probing.handle_timer(now)
         self._handle_timer(now)
 
     def underlays_changed(self, underlays: Iterable[Underlay], now: float) -> None:
@@ -82,11 +118,25 @@ class Node:
         for neighbor in self._neighbors:
             neighbor.choose_path(self._underlays)
 
+    def underlay_error(self, error: UnderlayError, now: float) -> None:
+        """Take what the underlay says about a datagram of ours."""
+        self._underlay_errors.received(error, now)
+
     def route_changed(self, route: KernelRoute, now: float) -> None:
         """Take a route of the routing daemon; a Client has none."""
 
+    def server_found(self, aero_id: int, addresses: Iterable[LinkLayerAddress], now: float) -> None:
+        """Take where the Server ``fe80::aero_id`` is, nowhere if nobody knows; only a Server asks."""
+
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take the addresses of Servers; only a Client asks for them."""
+
+    def capability_found(self, name: str, domain: str | None, ttl: float | None, now: float) -> None:
+        """Take what the DNS knows about a capability name; only a Client asks for them."""
+
+    def clock_set(self, offset: float) -> None:
+        """Take what to add to our times to get seconds since 1970."""
+        self._clock.offset = offset
 
     def take_output(self) -> Output:
         """Return what the shell has to carry out since the last call."""
@@ -121,6 +171,9 @@ class Node:
     def _dhcpv6_from_kernel(self, packet: bytes, header: IPHeader, now: float) -> None:
         """Take a DHCPv6 message of this host; MalformedPacket if it is none."""
         self._counters.drop("dhcpv6_from_kernel")
+
+    def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
+        """The underlay keeps telling that a neighbor's ``address`` cannot be reached."""
 
     # What the engine leaves to the node
 
@@ -196,6 +249,26 @@ class Node:
     def lookup(self, address: bytes, now: float) -> dict[str, Any]:
         """Return where packets for a 16-byte address go."""
         return describe_target(self._forwarding, address, now)
+
+    def redirects(self, now: float, address: bytes | None = None) -> list[dict[str, Any]]:
+        """Return where packets to each destination, or to a 16-byte one, go; only a Client redirects."""
+        raise ValueError("only a Client has redirects: see the dynamic neighbors")
+
+    def capabilities(self, now: float) -> list[dict[str, Any]]:
+        """Return what the DNS told about destinations outside the link; only a Client asks."""
+        raise ValueError("only a Client looks for other AERO links")
+
+    def move(self, now: float, address: bytes | None = None) -> dict[str, Any]:
+        """Change the primary Server, to the one with a 16-byte address; only a Client has one."""
+        raise ValueError("only a Client can move to another Server")
+
+    def drain(self, now: float, stop: bool = False) -> dict[str, Any]:
+        """Ask the Clients to leave, or stop to be left; only a Server has any."""
+        raise ValueError("only a Server can be drained")
+
+    def damping(self, now: float) -> list[dict[str, Any]]:
+        """Return the prefixes whose announcement waits; only a Server announces any."""
+        return []
 
     def release(self, now: float) -> dict[str, Any]:
         """Give all leases back; only a Client has any."""

@@ -12,12 +12,21 @@ from aerod.config import Config
 from aerod.engines.plain import Arrival
 from aerod.interface import LeasedPrefix, LeasesChanged, Underlay
 from aerod.nodes.base import Node
+from aerod.nodes.description import describe_neighbor
 from aerod.procedures import association_state
 from aerod.procedures.association import Association, Lease
+from aerod.procedures.attachment import Attachment
+from aerod.procedures.capability import Capabilities
+from aerod.procedures.configured_servers import ConfiguredServers
+from aerod.procedures.correspondence import Correspondence
 from aerod.procedures.delegation import Delegation
-from aerod.procedures.keepalive import Keepalive
+from aerod.procedures.mobility import Mobility
+from aerod.procedures.redirect_report import RedirectReport
+from aerod.procedures.synthesized_ra import SynthesizedRA
+from aerod.state.correspondents import DIRECT
 from aerod.state.forwarding import Forwarding, Verdict
 from aerod.state.neighbors import STATIC, Link, Neighbor
+from aerod.state.underlays import Path
 from aerod.wire import nd
 from aerod.wire.dhcpv6 import CLIENT_PORT, RELAY_MESSAGES, unpack
 from aerod.wire.udp import parse_udp
@@ -30,8 +39,8 @@ class Client(Node):
         super().__init__(config, now, Forwarding(own_sources_only=True), random)
         self._servers: dict[bytes, Neighbor] = {}
         self._held: tuple[Lease, ...] | None = None
-        self._keepalive = Keepalive(self._send_control)
-        self._delegation = Delegation(
+        delegation = ConfiguredServers if config.client.acps else Delegation
+        self._delegation = delegation(
             config,
             self._underlays,
             self._outbox,
@@ -40,6 +49,40 @@ class Client(Node):
             self._send_control,
             self._delegation_changed,
         )
+        self._attachment = Attachment(self._delegation, self._underlays)
+        self._capabilities = Capabilities(
+            config.link.capability_suffix, config.client.capability_lookup, self._outbox
+        )
+        self._correspondence = Correspondence(
+            config,
+            self._attachment,
+            self._neighbors,
+            self._clock,
+            self._counters,
+            random,
+            self._send_control,
+            self._reply,
+            self._primary_path,
+            self._capabilities.outside,
+            lambda entry: self._mobility.reached_by(entry),
+        )
+        self._mobility = Mobility(
+            config.link.keepalive,
+            self._delegation,
+            self._attachment,
+            self._correspondence.entries,
+            self._servers,
+            self._clock,
+            random,
+            self._send_control,
+            self._primary,
+            self._correspondence.optimisation.links_changed,
+        )
+        self._engine.anycast_port = config.link.port or None
+        self._synthesized_ra = SynthesizedRA(self._outbox.write) if config.client.synthesized_ra else None
+        self._report = RedirectReport(self._correspondence.optimisation, self._attachment)
+        if self._correspondence.optimisation.enabled or config.client.capability_lookup:
+            self._engine.shortcuts = self._correspondence.optimisation.shortcuts
 
     def _restore(self, saved: dict[str, Any], now: float) -> None:
         self._delegation.restore(saved, now)
@@ -55,15 +98,21 @@ class Client(Node):
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         self._delegation.servers_found(addresses, now)
 
+    def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
+        self._correspondence.unreachable(address, now)
+        self._mobility.unreachable(address, now)
+
+    def capability_found(self, name: str, domain: str | None, ttl: float | None, now: float) -> None:
+        self._capabilities.found(name, domain, ttl, now)
+
     def _due(self) -> float | None:
-        times = (time for time in (self._delegation.due(), self._keepalive.due) if time is not None)
-        return min(times, default=None)
+        times = (self._delegation.due(), self._correspondence.due(), self._mobility.due())
+        return min((time for time in times if time is not None), default=None)
 
     def _handle_timer(self, now: float) -> None:
         self._delegation.handle_timer(now)
-        paths = ((a.link_local, a.path()) for a in self._delegation.associations if a.usable)
-        servers = [(address, path) for address, path in paths if path is not None]
-        self._keepalive.handle_timer(self._link_locals()[0] if servers else b"", servers, now)
+        self._correspondence.handle_timer(now)
+        self._mobility.handle_timer(now)
 
     def expects(self, remote: LinkLayerAddress) -> bool:
         return self._delegation.expects(remote)
@@ -80,8 +129,10 @@ class Client(Node):
 
     def _nd_received(self, arrival: Arrival, now: float) -> None:
         message = nd.unpack(arrival.packet, arrival.header)
-        if not isinstance(message, nd.NeighborAdvertisement):
-            self._counters.drop("nd_unexpected")
+        if self._attachment.own_prefix(int.from_bytes(arrival.header.destination, "big")) is None:
+            self._counters.drop("nd_not_ours")
+        elif not self._probing.answered(message, now) and not self._mobility.received(arrival, message, now):
+            self._correspondence.received(arrival, message, now)
 
     def _own_address(self, ipv4: bool) -> bytes | None:
         """The first host address of a prefix, which the Client's host has."""
@@ -100,16 +151,24 @@ class Client(Node):
         held = self._delegation.leases()
         if held != self._held:
             self._hold(held, now)
-        usable = {a.link_local: a for a in self._delegation.associations if a.usable}
-        for address in self._servers.keys() - usable.keys():
+        known = {a.link_local: a for a in self._delegation.associations if a.usable or a.moving}
+        for address in self._servers.keys() - known.keys():
             neighbor = self._servers.pop(address)
             self._neighbors.remove(neighbor)
             self._forwarding.ids.pop(_aero_id(address))
-        for association in usable.values():
-            self._note_server(association)
-        self._keepalive.follow(bool(usable), now)
+        for association in known.values():
+            self._note_server(association, now)
+        self._forwarding.set_default(self._primary())
+        self._correspondence.optimisation.links_changed(now)
+        self._mobility.links_changed(now)
+
+    def _primary(self) -> Neighbor | None:
         primary = self._delegation.primary
-        self._forwarding.set_default(self._servers[primary.link_local] if primary else None)
+        return self._servers.get(primary.link_local) if primary else None
+
+    def _primary_path(self) -> Path | None:
+        primary = self._primary()
+        return None if primary is None else primary.path
 
     def _hold(self, held: tuple[Lease, ...], now: float) -> None:
         prefixes = {lease.prefix for lease in held}
@@ -118,15 +177,20 @@ class Client(Node):
         for prefix in prefixes:
             self._forwarding.routes[prefix] = Verdict.LOCAL
         self._held = held
+        self._attachment.hold(self._prefixes())
+        self._correspondence.optimisation.prefixes_changed(now)
         leased = (LeasedPrefix(e.prefix, max(0.0, e.preferred - now), e.valid - now) for e in held)
         self._outbox.actions.append(LeasesChanged(tuple(leased)))
+        if self._synthesized_ra is not None:
+            self._synthesized_ra.leases(held, now)
         self._outbox.save()
 
-    def _note_server(self, association: Association) -> None:
+    def _note_server(self, association: Association, now: float) -> None:
         address = association.link_local
         neighbor = self._servers.get(address)
         if neighbor is None:
             neighbor = Neighbor(STATIC, address, trusted=True, upstream=True, since=association.since)
+            neighbor.heard = neighbor.sent = now
             self._neighbors.add(neighbor)
             self._servers[address] = neighbor
             self._forwarding.ids[_aero_id(address)] = neighbor
@@ -148,6 +212,30 @@ class Client(Node):
 
     def leases(self, now: float) -> list[dict[str, Any]]:
         return [association_state.describe(a, now) for a in self._delegation.associations]
+
+    def lookup(self, address: bytes, now: float) -> dict[str, Any]:
+        """Return where packets go: what the forwarding entries say, but for direct courses."""
+        found = super().lookup(address, now)
+        number = int.from_bytes(address, "big")
+        courses = self._correspondence.optimisation.courses_to(number)
+        direct = next((course for course in courses if course.state == DIRECT), None)
+        if direct is None:
+            return found
+        neighbor = describe_neighbor(direct.correspondent, now)
+        return found | {"target": "neighbor", "prefix": str(direct.prefix), "neighbor": neighbor}
+
+    def redirects(self, now: float, address: bytes | None = None) -> list[dict[str, Any]]:
+        primary = self._primary()
+        if address is None:
+            return self._report.rows(primary, now)
+        return self._report.row(address, primary, now)
+
+    def capabilities(self, now: float) -> list[dict[str, Any]]:
+        return self._capabilities.describe(now)
+
+    def move(self, now: float, address: bytes | None = None) -> dict[str, Any]:
+        old, new = self._delegation.move(address, now)
+        return {"from": str(old.server), "to": str(new.server)}
 
     def release(self, now: float) -> dict[str, Any]:
         return {"servers": self._delegation.release(now)}

@@ -6,15 +6,19 @@ from __future__ import annotations
 from typing import Any
 
 from aerod.address import address_text, embedded
+from aerod.state.correspondents import Correspondent
 from aerod.state.forwarding import Forwarding, Verdict
 from aerod.state.neighbors import Neighbor
 from aerod.state.prefix_map import is_aero_link_local, unembed
 
 
 def describe_neighbor(neighbor: Neighbor, now: float) -> dict[str, Any]:
-    """Return a neighbor; ``expires_in`` and ``since_ago`` are seconds."""
+    """Return a neighbor; ``expires_in`` and ``since_ago`` are seconds.
+
+    A dynamic one has AcceptTime, ForwardTime and MaxRetry as well, and the path in use.
+    """
     family, value = embedded(neighbor.link_local)
-    return {
+    described = {
         "kind": neighbor.kind,
         "name": neighbor.name,
         "link_local": address_text(neighbor.link_local),
@@ -32,6 +36,14 @@ def describe_neighbor(neighbor: Neighbor, now: float) -> dict[str, Any]:
         "expires_in": None if neighbor.expires is None else neighbor.expires - now,
         "since_ago": now - neighbor.since,
     }
+    if isinstance(neighbor, Correspondent):
+        described |= {
+            "accept_in": max(0.0, neighbor.accept_until - now),
+            "forward_in": max(0.0, neighbor.forward_until - now),
+            "max_retry": neighbor.retries,
+            "sent_to": str(neighbor.path.remote) if neighbor.forward_until and neighbor.path else None,
+        }
+    return described
 
 
 def describe_target(forwarding: Forwarding, address: bytes, now: float) -> dict[str, Any]:

@@ -55,5 +55,11 @@ class Infrastructure(Node):
         if target is not Verdict.LOCAL:
             # On its way between two others.
             self._engine.forward(arrival, now)
-        elif not self._solicitations.handle(arrival, nd.unpack(arrival.packet, arrival.header), now):
+            return
+        message = nd.unpack(arrival.packet, arrival.header)
+        if not self._probing.answered(message, now) and not self._take_nd(arrival, message, now):
             self._counters.drop("nd_unexpected")
+
+    def _take_nd(self, arrival: Arrival, message: nd.Message, now: float) -> bool:
+        """Take a message for this node; return whether it has any meaning here."""
+        return self._solicitations.handle(arrival, message, now)

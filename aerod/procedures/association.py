@@ -10,13 +10,13 @@ from random import Random
 from aerod.address import LinkLayerAddress, Prefix
 from aerod.interface import Underlay
 from aerod.procedures.exchange import ANSWERS, HANDOVER, Exchange
+from aerod.procedures.replies import granted_prefixes, grants, has_status, status_text
 from aerod.state.underlays import Path, Underlays, address_toward
 from aerod.wire import vendor_options as vendor
 from aerod.wire.dhcpv6 import ADVERTISE, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, Message
 from aerod.wire.dhcpv6_options import (
     IAPD,
     STATUS_NO_BINDING,
-    STATUS_SUCCESS,
     ClientId,
     ElapsedTime,
     IAPrefix,
@@ -24,7 +24,6 @@ from aerod.wire.dhcpv6_options import (
     RapidCommit,
     ServerId,
     SolMaxRT,
-    StatusCode,
 )
 
 SOLICITING = "soliciting"
@@ -42,9 +41,10 @@ _STATES = {
     REBIND: REBINDING,
     RELEASE: RELEASING,
 }
-_STATUS_NAMES = {1: "UnspecFail", 3: "NoBinding", 5: "UseMulticast", 6: "NoPrefixAvail"}
 # A Server that let this many messages in a row go unanswered is not used while another answers.
 _SILENT_AFTER = 3
+# A Server that let so many Solicits pass gives way to one not yet tried, and rests.
+PATIENCE = 4
 _SOL_MAX_RT_RANGE = range(60, 86401)
 
 
@@ -84,10 +84,19 @@ class Association:
         self.leases: dict[int, Lease] = {}
         self.renew_at = self.rebind_at = 0.0
         self.since = 0.0
+        # The links the Server knows with our address there, and those it knows to be gone.
         self.links: dict[int, bytes] = {}
+        self.preferences: dict[int, int] = {}
+        self.gone: set[int] = set()
         self.seen: dict[int, LinkLayerAddress] = {}
         self.asps: tuple[Prefix, ...] = ()
         self.status = ""
+        # NUD found that nothing comes back from the Server.
+        self.silent = False
+        # Another Server shall take its place (section 3.19.4), that asked for it (D24), and that one.
+        self.leaving = False
+        self.asked_to_leave = False
+        self.through: Association | None = None
         self._identity = identity
         self._underlays = underlays
         self._random = random
@@ -108,7 +117,29 @@ class Association:
 
     @property
     def alive(self) -> bool:
-        return self.usable and self.reachable and self.unanswered < _SILENT_AFTER
+        return self.usable and self.reachable and not self.silent and self.unanswered < _SILENT_AFTER
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is one of those the Client wants to have."""
+        if not self.reachable or self.silent or self.leaving or self.state == RELEASING:
+            return False
+        return not self.hopeless
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether nobody hears our Solicits, or the Server does not want to."""
+        return self.state == SOLICITING and (self.asked_to_leave or self.unanswered > PATIENCE)
+
+    @property
+    def moving(self) -> bool:
+        """Whether the Server is being left through another one, and still passes packets on."""
+        return self.state == RELEASING and bool(self.leases) and self.through is not None
+
+    @property
+    def next_hop(self) -> LinkLayerAddress:
+        """Where messages for the Server go: a Release through another Server, to that one."""
+        return (self.through or self).server
 
     @property
     def finished(self) -> bool:
@@ -126,35 +157,55 @@ class Association:
         return max((lease.valid for lease in self.leases.values()), default=0.0)
 
     def best_underlay(self) -> Underlay | None:
-        """The underlay data goes over: the best the Server has been told of, else the best."""
+        """The underlay data goes over: the best the Server has been told of, else the best.
+
+        One that is to be given up, but still there, serves until the Server has been told of another.
+        """
         usable = self._underlays.toward(self.server)
-        told = (u for u in usable if self.links.get(u.link_id) == address_toward(u, self.server))
+        known = [*usable, *self._underlays.leaving(self.server)]
+        told = (u for u in known if self.links.get(u.link_id) in u.addresses)
         return next(told, usable[0] if usable else None)
 
     def path(self) -> Path | None:
+        """The path of data: from the address the Server has been told of, as long as it is here."""
         underlay = self.best_underlay()
-        return self._underlays.path_over(underlay, self.server) if underlay else None
+        if underlay is None:
+            return None
+        told = self.links.get(underlay.link_id)
+        return self._underlays.path_over(underlay, self.server, told if told in underlay.addresses else None)
 
     # Starting exchanges
 
     def solicit(self, now: float, delay: float = 0.0) -> None:
         """Start over (section 3.15.2); leases still valid are kept until they end or are replaced."""
+        self.through = None
         self._replace_exchanges(SOLICIT, now + delay)
 
-    def release(self, now: float) -> None:
-        """Give the leases back (section 3.15.2)."""
+    def release(self, now: float, through: Association | None = None) -> None:
+        """Give the leases back (section 3.15.2), to the Server itself or ``through`` a new one (3.19.4)."""
+        self.through = through
         self._replace_exchanges(RELEASE, now)
+
+    def renew(self, now: float) -> None:
+        """Ask for the leases to be extended now, not at T1."""
+        self._extend_by(RENEW, now)
+
+    def tell_again(self, now: float) -> None:
+        """Tell the Server where we are: a NAT between us may have forgotten (O-27)."""
+        underlay = self.best_underlay()
+        if underlay is not None and not any(e.link_id == underlay.link_id for e in self._exchanges):
+            self._handover(underlay, now)
 
     def _replace_exchanges(self, kind: int, start: float) -> None:
         self.state = _STATES[kind]
         self._exchanges.clear()
-        underlay = self.best_underlay()
+        underlay = (self.through or self).best_underlay()
         if underlay is not None:
             self._exchanges.append(Exchange(kind, underlay, self._random, start))
 
     def underlays_changed(self, now: float) -> None:
         """Tell the Server at once about links that came, changed or went (section 3.19)."""
-        usable = {u.link_id: u for u in self._underlays.toward(self.server)}
+        usable = {u.link_id: u for u in self._underlays.toward(self.next_hop)}
         self._exchanges = [e for e in self._exchanges if usable.get(e.underlay.link_id) == e.underlay]
         if not self.usable:
             if not self._exchanges:
@@ -162,14 +213,26 @@ class Association:
             return
         told = {exchange.link_id for exchange in self._exchanges if exchange.is_handover}
         for link_id, underlay in usable.items():
-            if self.links.get(link_id) != address_toward(underlay, self.server) and link_id not in told:
+            if link_id not in told and not self._knows(underlay):
                 self._handover(underlay, now)
-        best = self.best_underlay()
-        for link_id in self.links.keys() - usable.keys() - told:
-            if best is not None:
-                self._handover(best, now, departing=link_id)
+        self._give_up_links(usable, told, now)
         if self.state in (RENEWING, REBINDING) and not self._exchanges:
             self._extend_by(RENEW if self.state == RENEWING else REBIND, now)
+
+    def _knows(self, underlay: Underlay) -> bool:
+        """Whether the Server has been told of the underlay as it is now."""
+        preference = self.preferences.get(underlay.link_id)
+        told = self.links.get(underlay.link_id), preference
+        return told == (address_toward(underlay, self.server), underlay.preference)
+
+    def _give_up_links(self, usable: dict[int, Underlay], told: set[int], now: float) -> None:
+        """Tell of links that went over another one, which the Server must know if they still serve."""
+        known = next((u for link_id, u in usable.items() if link_id in self.links), None)
+        still_here = {underlay.link_id for underlay in self._underlays.leaving(self.server)}
+        for link_id in self.links.keys() - usable.keys() - told:
+            over = known if link_id in still_here else known or next(iter(usable.values()), None)
+            if over is not None:
+                self._handover(over, now, departing=link_id)
 
     def _handover(self, underlay: Underlay, now: float, departing: int | None = None) -> None:
         self._exchanges.append(Exchange(REBIND, underlay, self._random, now, HANDOVER, departing))
@@ -191,7 +254,7 @@ class Association:
         for iaid in ended:
             del self.leases[iaid]
         if ended and not self.leases and self.state != RELEASING:
-            self.links.clear()
+            self._forget_links()
             self.solicit(now)
         elif self.usable:
             self._extend(now)
@@ -219,7 +282,7 @@ class Association:
             self.solicit(now)
             return
         message = self._message(exchange, exchange.transmitted(now))
-        self._transmit(self, message, self._underlays.path_over(exchange.underlay, self.server))
+        self._transmit(self, message, self._underlays.path_over(exchange.underlay, self.next_hop))
 
     def _message(self, exchange: Exchange, elapsed: int) -> Message:
         options = [
@@ -266,9 +329,9 @@ class Association:
         rapid = message.find(RapidCommit) is not None
         if exchange.kind == SOLICIT and message.type != ADVERTISE and not rapid:
             return
-        self.status = _status_text(message)
+        self.status = status_text(message)
         server_id = message.find(ServerId)
-        if not _grants(message):
+        if not grants(message):
             self._refused(exchange, message, now)
         elif message.type == ADVERTISE:
             self.server_id = server_id.value
@@ -287,8 +350,8 @@ class Association:
         self._apply(message, now)
         if exchange.kind == REQUEST:
             self.solicit(now, exchange.due - now)
-        elif exchange.kind != SOLICIT and (not self.leases or _has_status(message, STATUS_NO_BINDING)):
-            self.links.clear()
+        elif exchange.kind != SOLICIT and (not self.leases or has_status(message, STATUS_NO_BINDING)):
+            self._forget_links()
             self.solicit(now)
         elif exchange.is_handover:
             self._exchanges.remove(exchange)
@@ -296,7 +359,7 @@ class Association:
     def _granted(self, exchange: Exchange, message: Message, now: float) -> None:
         if not self.usable:
             self.since = now
-            self.links.clear()
+            self._forget_links()
         self._apply(message, now)
         self._note_link(exchange, message)
         # A grant answers a pending Renew or Rebind too; other links still have to be told.
@@ -305,9 +368,14 @@ class Association:
         self._schedule(message, now)
         self.underlays_changed(now)
 
+    def _forget_links(self) -> None:
+        self.links.clear()
+        self.preferences.clear()
+        self.gone.clear()
+
     def _apply(self, message: Message, now: float) -> None:
         """Store what the message grants, drop what it takes away (D6)."""
-        for iaid, prefix in _prefixes(message):
+        for iaid, prefix in granted_prefixes(message):
             lease = self.leases.get(iaid)
             if prefix.valid:
                 self.leases[iaid] = Lease(prefix.acp, now + prefix.preferred, now + prefix.valid)
@@ -317,8 +385,12 @@ class Association:
     def _note_link(self, exchange: Exchange, message: Message) -> None:
         if exchange.preference:
             self.links[exchange.link_id] = address_toward(exchange.underlay, self.server)
+            self.preferences[exchange.link_id] = exchange.preference
+            self.gone.discard(exchange.link_id)
         else:
             self.links.pop(exchange.link_id, None)
+            self.preferences.pop(exchange.link_id, None)
+            self.gone.add(exchange.link_id)
             self.seen.pop(exchange.link_id, None)
         for value in vendor.decode(message.options):
             if isinstance(value, vendor.AspAdv):
@@ -333,36 +405,3 @@ class Association:
         shortest = min(ends) - now
         self.renew_at = now + min((ia.t1 for ia in associations if ia.t1), default=0.5 * shortest)
         self.rebind_at = now + min((ia.t2 for ia in associations if ia.t2), default=0.8 * shortest)
-
-
-def _prefixes(message: Message) -> list[tuple[int, IAPrefix]]:
-    """Return the usable prefixes of the message with their IAIDs."""
-    return [
-        (association.iaid, prefix)
-        for association in message.find_all(IAPD)
-        if association.has_valid_times
-        for prefix in association.find_all(IAPrefix)
-        if prefix.has_valid_lifetimes and prefix.acp is not None
-    ]
-
-
-def _grants(message: Message) -> bool:
-    return any(prefix.valid for _unused, prefix in _prefixes(message))
-
-
-def _statuses(message: Message) -> list[StatusCode]:
-    holders = (message, *message.find_all(IAPD))
-    return [status for holder in holders for status in holder.find_all(StatusCode)]
-
-
-def _has_status(message: Message, status: int) -> bool:
-    return any(code.status == status for code in _statuses(message))
-
-
-def _status_text(message: Message) -> str:
-    """Return the first failure the message tells, empty if there is none."""
-    for code in _statuses(message):
-        if code.status != STATUS_SUCCESS:
-            name = _STATUS_NAMES.get(code.status, f"status {code.status}")
-            return f"{name}: {code.text}" if code.text else name
-    return ""

@@ -27,6 +27,9 @@ def save(association: Association, now: float) -> dict[str, Any]:
             }
             for iaid, lease in association.leases.items()
         ],
+        "leaving": association.leaving,
+        "gone": sorted(association.gone),
+        "preferences": {str(link_id): value for link_id, value in association.preferences.items()},
         "links": {str(link_id): address_text(local) for link_id, local in association.links.items()},
         "seen": {str(link_id): [seen.text, seen.port] for link_id, seen in association.seen.items()},
         "asps": [str(asp) for asp in association.asps],
@@ -49,6 +52,9 @@ def restore(
         )
     association.links = {int(link_id): parse_address(text) for link_id, text in entry["links"].items()}
     association.seen = {int(k): LinkLayerAddress.parse(*seen) for k, seen in entry["seen"].items()}
+    association.preferences = {int(link_id): n for link_id, n in entry.get("preferences", {}).items()}
+    association.gone = set(entry.get("gone", ()))
+    association.leaving = entry.get("leaving", False)
     association.asps = tuple(map(Prefix.parse, entry["asps"]))
     association.state = BOUND
     return association
@@ -65,6 +71,8 @@ def describe(association: Association, now: float) -> dict[str, Any]:
         "server_address": association.server.text,
         "server_port": association.server.port,
         "state": association.state,
+        "silent": association.silent,
+        "leaving": association.leaving,
         "status": association.status,
         "prefixes": [
             {

@@ -2,6 +2,7 @@
 """A Server's Clients: neighbor entries, forwarding entries and routes, made and ended together.
 
 A Client is known by its DUID and has one static neighbor entry, however many prefixes and links.
+One that releases through another Server is followed there for the grace (section 3.19.4).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 from aerod.address import LinkLayerAddress, Prefix, address_text, parse_address
 from aerod.interface import AddRoute, RemoveRoute
+from aerod.procedures.damping import Damping
 from aerod.state.forwarding import Forwarding
 from aerod.state.neighbors import STATIC, Link, Neighbor, NeighborCache
 from aerod.state.outbox import Outbox
@@ -26,12 +28,14 @@ class Bindings:
         underlays: Underlays,
         outbox: Outbox,
         release_grace: float,
+        damping: Damping,
     ) -> None:
         self._neighbors = neighbors
         self._forwarding = forwarding
         self._underlays = underlays
         self._outbox = outbox
         self._release_grace = release_grace
+        self._damping = damping
         self._clients: dict[bytes, Neighbor] = {}
 
     def client(self, duid: bytes) -> Neighbor | None:
@@ -44,29 +48,45 @@ class Bindings:
         neighbor = self._clients.get(duid)
         if holder is not None and holder is not neighbor:
             # The table gave the prefix to another Client.
-            self._end(holder, prefix)
+            self._end(holder, prefix, now)
         if neighbor is None:
             neighbor = Neighbor(STATIC, prefix.aero_address, client_id=duid, since=now)
             self._clients[duid] = neighbor
             self._neighbors.add(neighbor)
         if prefix not in neighbor.prefixes:
-            self._outbox.actions.append(AddRoute(prefix))
+            if self._damping.began(prefix, now):
+                self._outbox.actions.append(AddRoute(prefix))
+            else:
+                self._outbox.warning(f"{prefix} comes and goes too often: its announcement waits")
             self._forwarding.routes[prefix] = neighbor
         self._neighbors.grant(neighbor, prefix, iaid, expires)
         self._outbox.save()
         return neighbor
 
-    def withdraw(self, duid: bytes, prefix: Prefix) -> None:
+    def withdraw(self, duid: bytes, prefix: Prefix, now: float) -> None:
         """Note that the Client no longer holds ``prefix``."""
         neighbor = self._clients.get(duid)
         if neighbor is not None and prefix in neighbor.prefixes:
-            self._end(neighbor, prefix)
+            self._end(neighbor, prefix, now)
 
-    def release(self, duid: bytes, iaids: set[int] | None, now: float) -> None:
-        """End the prefixes of these IAIDs (None = all) after the grace for what is under way."""
+    def cancel(self, neighbor: Neighbor, now: float) -> None:
+        """End all prefixes of a Client that cannot be reached any more (section 3.14)."""
+        for prefix in list(neighbor.prefixes):
+            self._end(neighbor, prefix, now)
+
+    def release(self, duid: bytes, iaids: set[int] | None, sender: Link, now: float) -> None:
+        """End the prefixes of these IAIDs (None = all) after the grace for what is under way.
+
+        A ``sender`` that is no link of the Client's is the Server it moved to, and gets that.
+        """
         neighbor = self._clients.get(duid)
         if neighbor is None:
             return
+        known = {link.address for link in neighbor.links.values()}
+        if sender.address not in known and (iaids is None or iaids >= _iaids(neighbor)):
+            self._neighbors.replace_links(neighbor, [sender])
+            neighbor.other_server = True
+            neighbor.choose_path(self._underlays)
         end = now + self._release_grace
         for prefix, delegation in list(neighbor.prefixes.items()):
             if (iaids is None or delegation.iaid in iaids) and end < delegation.expires:
@@ -80,6 +100,10 @@ class Bindings:
             if known is None:
                 return
             link = Link(link.link_id, 0, known.address, known.local)
+        if neighbor.other_server:
+            # It has come back before it was gone.
+            neighbor.other_server = False
+            self._neighbors.replace_links(neighbor, [])
         self._neighbors.set_link(neighbor, link)
         neighbor.choose_path(self._underlays)
         self._outbox.save()
@@ -90,20 +114,25 @@ class Bindings:
         return neighbor is not None and all(link.link_id == link_id for link in neighbor.enabled_links)
 
     def due(self) -> float | None:
-        return self._neighbors.next_expiry()
+        times = (self._neighbors.next_expiry(), self._damping.due())
+        return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
-        """End what has expired."""
+        """End what has expired, announce what has waited."""
         for neighbor, prefix in self._neighbors.expired(now):
-            self._end(neighbor, prefix)
+            self._end(neighbor, prefix, now)
+        for prefix in self._damping.released(now):
+            self._outbox.actions.append(AddRoute(prefix))
 
-    def _end(self, neighbor: Neighbor, prefix: Prefix) -> None:
+    def _end(self, neighbor: Neighbor, prefix: Prefix, now: float) -> None:
         self._neighbors.revoke(neighbor, prefix)
         self._forwarding.routes.pop(prefix)
-        self._outbox.actions.append(RemoveRoute(prefix))
+        if self._damping.ended(prefix, neighbor.other_server, now):
+            self._outbox.actions.append(RemoveRoute(prefix))
         if not neighbor.prefixes:
             self._neighbors.remove(neighbor)
-            del self._clients[neighbor.client_id]
+            # A configured Client, whose prefix the table gave to another one, is not among them.
+            self._clients.pop(neighbor.client_id, None)
         elif neighbor.link_local == prefix.aero_address:
             neighbor.link_local = next(iter(neighbor.prefixes)).aero_address
         self._outbox.save()
@@ -129,6 +158,7 @@ class Bindings:
                     }
                     for link in neighbor.links.values()
                 ],
+                "moved": neighbor.other_server,
             }
             for duid, neighbor in self._clients.items()
         ]
@@ -143,8 +173,22 @@ class Bindings:
                     self.grant(duid, prefix, lease["iaid"], expires, now)
             neighbor = self._clients.get(duid)
             if neighbor is not None:
+                neighbor.other_server = entry.get("moved", False)
                 for link in entry["links"]:
                     self._neighbors.set_link(neighbor, _link(link))
+
+    def held_down(self, now: float) -> list[dict[str, Any]]:
+        """Return the prefixes whose announcement waits, as ``aeroctl damping`` shows them."""
+        return [
+            {
+                "prefix": str(prefix),
+                "client": address_text(self._neighbors.holder(prefix).link_local),
+                "client_id": self._neighbors.holder(prefix).client_id.hex(),
+                "ended": ended,
+                "announced_in": left,
+            }
+            for prefix, ended, left in self._damping.held(now)
+        ]
 
     def describe(self, now: float) -> list[dict[str, Any]]:
         """Return the leases as ``aeroctl leases`` shows them at a Server."""
@@ -155,9 +199,14 @@ class Bindings:
                 "prefixes": [str(prefix) for prefix in neighbor.prefixes],
                 "link": neighbor.path.remote.text if neighbor.path else None,
                 "valid_in": neighbor.expires - now,
+                "moved": neighbor.other_server,
             }
             for duid, neighbor in self._clients.items()
         ]
+
+
+def _iaids(neighbor: Neighbor) -> set[int]:
+    return {delegation.iaid for delegation in neighbor.prefixes.values()}
 
 
 def _link(saved: dict[str, Any]) -> Link:

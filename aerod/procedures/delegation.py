@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from random import Random
 
 from aerod.address import (
@@ -18,8 +17,10 @@ from aerod.address import (
 from aerod.config import Config
 from aerod.interface import FindServers
 from aerod.procedures import association_state
-from aerod.procedures.association import SOLICITING, Association, Identity, Lease
+from aerod.procedures.association import PATIENCE, SOLICITING, Association, Identity, Lease
+from aerod.procedures.candidates import SERVER_NAME, Candidate, Candidates
 from aerod.procedures.exchange import Exchange
+from aerod.procedures.moves import Moves
 from aerod.state.counters import Counters
 from aerod.state.outbox import Outbox
 from aerod.state.underlays import Path, Underlays
@@ -28,24 +29,9 @@ from aerod.wire.dhcpv6_options import ClientId, ServerId
 from aerod.wire.ip import UDP, build_ipv6
 from aerod.wire.udp import build_udp
 
-SERVER_NAME = "linkupnetworks."
-# A Server that let so many Solicits pass gives way to one not yet tried, and rests.
-PATIENCE = 4
-_FIRST_REST = 15.0
-_LONGEST_REST = 600.0
 # How soon the DNS is asked again without an answer, and with fewer Servers than wanted.
 _ASK_AGAIN = 10.0
 _LOOK_AROUND = 60.0
-
-
-@dataclass(slots=True)
-class _Candidate:
-    """A link-layer address where a Server may be, and the Server that answered there."""
-
-    address: LinkLayerAddress
-    link_local: bytes | None = None
-    rest: float = _FIRST_REST
-    not_before: float = 0.0
 
 
 class Delegation:
@@ -74,9 +60,10 @@ class Delegation:
         self._changed = changed
         client = config.client
         self._identity = Identity(client.duid, client.prefixes, config.link.vendor_options)
-        self._candidates = [_Candidate(address) for address in client.server_addresses]
+        self._candidates = Candidates(client.server_addresses, lambda a: bool(underlays.toward(a)))
         self._ask_at: float | None = None
         self._released = False
+        self._moves = Moves(config.link.move_interval)
         self.associations: list[Association] = []
 
     # What the Client has
@@ -121,23 +108,22 @@ class Delegation:
         """Begin; Servers that are not configured are looked up (section 3.15.2)."""
         if not self._candidates:
             self._ask(now)
+        self._leave(now)
         self._fill(now)
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take the answer of the DNS, one family after the other in the order of the answer."""
         if self._config.client.server_addresses:
             return
-        known = {candidate.address: candidate for candidate in self._candidates}
-        answer = list(dict.fromkeys(addresses))
-        found = sorted(answer, key=lambda address: address.is_ipv4 != answer[0].is_ipv4)
-        self._candidates = [known.get(address) or _Candidate(address) for address in found]
+        self._candidates.found(addresses)
         self._fill(now)
-        if found:
+        if self._candidates:
             self._ask_at = now + _LOOK_AROUND if self._wanted() > 0 else None
 
     def underlays_changed(self, now: float) -> None:
         for association in list(self.associations):
             association.underlays_changed(now)
+        self._leave(now)
         self._fill(now)
         self._changed(now)
 
@@ -153,7 +139,7 @@ class Delegation:
 
     def expects(self, remote: LinkLayerAddress) -> bool:
         """Whether the Server at ``remote`` may have something to answer."""
-        return any(association.server == remote for association in self.associations)
+        return any(remote in (a.server, a.next_hop) for a in self.associations)
 
     def received(self, remote: LinkLayerAddress, source: bytes, message: Message, now: float) -> None:
         """Take a message of a Server; anything that is no answer to us is dropped (O-19)."""
@@ -176,25 +162,26 @@ class Delegation:
         self, remote: LinkLayerAddress, message: Message
     ) -> tuple[Association, Exchange] | tuple[None, None]:
         for association in self.associations:
-            if association.server == remote and (exchange := association.expects(message)):
+            if association.next_hop == remote and (exchange := association.expects(message)):
                 return association, exchange
         return None, None
 
     def _settle(self, association: Association, now: float) -> None:
         """Draw the consequences of an answer."""
         if association.finished:
-            self._drop(association)
+            self._left(association, now)
         elif association.usable:
             self._note_server(association)
+            if association.asked_to_leave:
+                # It still grants: first another Server, then the Release.
+                association.asked_to_leave, association.leaving = False, True
+        self._leave(now)
         self._fill(now)
         self._changed(now)
 
     def _note_server(self, association: Association) -> None:
         """A Server has one association: it knows the links of the last address only."""
-        for candidate in self._candidates:
-            if candidate.address == association.server:
-                candidate.link_local = association.link_local
-                candidate.rest = _FIRST_REST
+        self._candidates.answered(association.server, association.link_local)
         for other in list(self.associations):
             if other is not association and other.link_local == association.link_local:
                 self._drop(other)
@@ -202,12 +189,106 @@ class Delegation:
     def _drop(self, association: Association) -> None:
         self.associations.remove(association)
 
+    # Leaving a Server
+
+    def move(self, address: bytes | None, now: float) -> tuple[Association, Association]:
+        """Change the primary Server, to that with the 16-byte address if there is one (section 3.19.4).
+
+        Return the old one and the new one; ValueError if it cannot be now.
+        """
+        old = self.primary
+        if self._released or old is None:
+            raise ValueError("there is no Server to move from yet")
+        self._moves.check(now)
+        new = self._destination(old, address, now)
+        if new is old:
+            raise ValueError(f"{old.server} is the primary Server already")
+        self._moves.begin(old, new, now)
+        if new not in self.associations:
+            new.solicit(now)
+            self.associations.insert(0, new)
+        self._leave(now)
+        self._changed(now)
+        return old, new
+
+    def _destination(self, old: Association, address: bytes | None, now: float) -> Association:
+        """The association to move to, a new one if there is none with that Server."""
+        others = [a for a in self.associations if a.stays and a.usable]
+        if address is None:
+            others = [a for a in others if a is not old and a.alive]
+            places = [candidate.address for candidate in self._ready(now)]
+        else:
+            others = [a for a in others if address in (a.link_local, a.server.ip)]
+            places = [place for place in self._candidates.named(address) if self._underlays.toward(place)]
+        if others:
+            return others[0]
+        used = {association.server for association in self.associations}
+        place = next((place for place in places if place not in used), None)
+        if place is None:
+            raise ValueError("no such Server is known, or it is busy with us already; see: aeroctl leases")
+        return self._association(place)
+
+    def asked_to_leave(self, link_local: bytes, now: float) -> None:
+        """A Server, or somebody in its name, wants to be left: Renew, and believe the Reply (D24)."""
+        for association in self.associations:
+            here = association.link_local == link_local and association.usable and association.stays
+            if here and not association.asked_to_leave:
+                association.asked_to_leave = True
+                association.renew(now)
+                self._changed(now)
+
+    def tell_again(self, link_local: bytes, now: float) -> None:
+        """Something is wrong on the way to a Server: tell it where we are (O-27)."""
+        for association in self.associations:
+            if association.link_local == link_local and association.usable:
+                association.tell_again(now)
+
+    def set_silent(self, link_local: bytes, silent: bool, now: float) -> None:
+        """Note that a Server does not answer, or does again."""
+        for association in self.associations:
+            if association.link_local == link_local and association.silent != silent:
+                association.silent = silent
+                self._fill(now)
+                self._changed(now)
+
+    def abandon(self, link_local: bytes, now: float) -> None:
+        """Leave a silent Server for good: another one is there."""
+        for association in self.associations:
+            if association.link_local == link_local and association.usable:
+                association.leaving = True
+        if self._leave(now):
+            self._changed(now)
+
+    def _leave(self, now: float) -> bool:
+        """Release where we leave, through a Server that is alive; return whether anything was done."""
+        done = self._moves.proceed(self.associations, now)
+        good = [a for a in self.associations if a.stays and a.alive]
+        for surplus in good[self._config.client.server_count :] if not self._moves.under_way else ():
+            surplus.leaving = True
+        through = next((a for a in good if not a.leaving), None)
+        for association in self.associations:
+            if self._released or through is None or association.through in good:
+                continue
+            if (association.leaving and association.usable) or association.moving:
+                self._outbox.info(f"leaving Server {association.server} through {through.server}")
+                association.release(now, through)
+                done = True
+        return done
+
+    def _left(self, association: Association, now: float) -> None:
+        """A Release is through: this Server is not asked again at once."""
+        self._drop(association)
+        if association.through is not None:
+            until = now + self._config.link.move_interval
+            self._candidates.rest(association.link_local, association.server, until)
+
     # Time
 
     def due(self) -> float | None:
-        times = [association.due() for association in self.associations] + [self._ask_at]
+        times = [self._moves.due()]
+        times += [association.due() for association in self.associations] + [self._ask_at]
         if self._wanted() > 0:
-            times += [c.not_before for c in self._untried()]
+            times += [candidate.not_before for candidate in self._untried()]
         return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -217,9 +298,10 @@ class Delegation:
         for association in list(self.associations):
             changed |= association.handle_timer(now)
             if association.finished:
-                self._drop(association)
+                self._left(association, now)
                 changed = True
         self._give_up(now)
+        changed |= self._leave(now)
         if self._ask_at is not None and self._ask_at <= now:
             self._ask(now)
         self._fill(now)
@@ -232,35 +314,29 @@ class Delegation:
 
     def _give_up(self, now: float) -> None:
         for association in list(self.associations):
-            silent = association.state == SOLICITING and association.unanswered > PATIENCE
-            if not silent or association.leases or not self._ready(now):
+            if association.state != SOLICITING or association.unanswered <= PATIENCE:
+                continue
+            if association.leases and not any(other.usable for other in self.associations):
+                continue
+            if self._wanted() > 0 and not self._ready(now):
                 continue
             self._drop(association)
-            for candidate in self._candidates:
-                if candidate.address == association.server:
-                    candidate.not_before = now + candidate.rest
-                    candidate.rest = min(2 * candidate.rest, _LONGEST_REST)
+            self._candidates.silent(association.server, now)
             if not self._config.client.server_addresses and self._ask_at is None:
                 self._ask(now)
 
     def _wanted(self) -> int:
         """How many associations are missing; one out of reach may come back, but does not count."""
-        have = sum(association.reachable for association in self.associations)
+        have = sum(association.stays for association in self.associations)
         return 0 if self._released else self._config.client.server_count - have
 
-    def _untried(self) -> list[_Candidate]:
+    def _untried(self) -> list[Candidate]:
         """The candidates that are no Server of ours and that some underlay can reach."""
         used = {association.server for association in self.associations}
-        ours = {a.link_local for a in self.associations if a.reachable} - {None}
-        return [
-            candidate
-            for candidate in self._candidates
-            if candidate.address not in used
-            and candidate.link_local not in ours
-            and self._underlays.toward(candidate.address)
-        ]
+        ours = {a.link_local for a in self.associations if a.reachable}
+        return self._candidates.free(used, ours)
 
-    def _ready(self, now: float) -> list[_Candidate]:
+    def _ready(self, now: float) -> list[Candidate]:
         return [candidate for candidate in self._untried() if candidate.not_before <= now]
 
     def _fill(self, now: float) -> None:
@@ -277,18 +353,24 @@ class Delegation:
     def _transmit(self, association: Association, message: Message, path: Path) -> None:
         unassigned = message.type in (SOLICIT, REQUEST)
         source = UNASSIGNED_CLIENT if unassigned else self.address()
-        payload = build_udp(source, ALL_DHCP_AGENTS, CLIENT_PORT, SERVER_PORT, pack(message))
-        self._send(build_ipv6(source, ALL_DHCP_AGENTS, UDP, payload), path)
+        # Through another Server: that one must see for whom it is (section 3.19.4).
+        destination = ALL_DHCP_AGENTS if association.through is None else association.link_local
+        payload = build_udp(source, destination, CLIENT_PORT, SERVER_PORT, pack(message))
+        self._send(build_ipv6(source, destination, UDP, payload), path)
 
     # Over a restart
 
     def saved_state(self, now: float) -> dict:
-        return {"associations": [association_state.save(a, now) for a in self.associations if a.usable]}
+        kept = [a for a in self.associations if a.usable or a.moving]
+        return {"associations": [association_state.save(association, now) for association in kept]}
 
     def restore(self, saved: dict, now: float) -> None:
         """Take up what :meth:`saved_state` gave ``saved["age"]`` seconds ago, if still configured so."""
         client = self._config.client
-        for entry in saved.get("associations", ())[: client.server_count]:
+        entries = saved.get("associations", ())
+        left = [entry for entry in entries if entry.get("leaving")]
+        entries = [entry for entry in entries if entry not in left][: client.server_count] + left
+        for entry in entries:
             association = association_state.restore(entry, self._association, now - saved.get("age", 0.0))
             for iaid in [iaid for iaid in association.leases if iaid > client.prefixes]:
                 del association.leases[iaid]

@@ -8,6 +8,7 @@ server returns the relay's options with refusals, too.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from aerod.address import Prefix
 from aerod.procedures.bindings import Bindings
@@ -24,21 +25,23 @@ def apply_reply(
     client = message.find(ClientId)
     if client is None or not _succeeded(message):
         return
+    link = Link(request.link_id, request.preference, request.client, request.local)
     if request.type == RELEASE:
-        _apply_release(bindings, client.value, message, now)
+        _apply_release(bindings, client.value, message, link, now)
         return
     for association in message.find_all(IAPD):
         _apply_association(bindings, client.value, association, asps, now)
     neighbor = bindings.client(client.value)
     if neighbor is not None and _grants_any(message):
-        bindings.set_link(neighbor, Link(request.link_id, request.preference, request.client, request.local))
+        bindings.set_link(neighbor, link)
 
 
-def _apply_release(bindings: Bindings, duid: bytes, message: Message, now: float) -> None:
+def _apply_release(bindings: Bindings, duid: bytes, message: Message, sender: Link, now: float) -> None:
     """End what was released: the IA_PDs answered with success, all if the server names none."""
     associations = message.find_all(IAPD)
     released = {association.iaid for association in associations if _succeeded(association)}
-    bindings.release(duid, released if associations else None, now)
+    sender = replace(sender, link_id=0, preference=255)
+    bindings.release(duid, released if associations else None, sender, now)
 
 
 def _apply_association(
@@ -47,7 +50,7 @@ def _apply_association(
     for prefix in _usable(association):
         acp = prefix.acp
         if prefix.valid == 0:
-            bindings.withdraw(duid, acp)
+            bindings.withdraw(duid, acp, now)
         elif _succeeded(association) and any(asp.covers(acp) for asp in asps):
             bindings.grant(duid, acp, association.iaid, now + prefix.valid, now)
 

@@ -23,7 +23,9 @@ from aerod.wire.dhcpv6 import (
     RELAY_FORWARD,
     RELAY_REPLY,
     REPLY,
+    REQUEST,
     SERVER_PORT,
+    SOLICIT,
     Message,
     RelayMessage,
     pack,
@@ -73,8 +75,11 @@ class Ldra:
 
     # Upstream
 
-    def from_client(self, arrival: Arrival) -> None:
-        """Relay a Client's message to the DHCPv6 server; MalformedPacket if it is none."""
+    def from_client(self, arrival: Arrival, draining: bool = False) -> None:
+        """Relay a Client's message to the DHCPv6 server; MalformedPacket if it is none.
+
+        A Server that is ``draining`` takes no new Clients.
+        """
         header = arrival.header
         datagram = _udp(arrival.packet, header)
         addressed = header.destination in (ALL_DHCP_AGENTS, self._own)
@@ -85,6 +90,14 @@ class Ldra:
         if message.type not in CLIENT_MESSAGES:
             # Among them the Relay-forwards that only we may make (D20).
             self._counters.drop("dhcpv6_type")
+            return
+        if draining and message.type in (SOLICIT, REQUEST):
+            self._counters.drop("dhcpv6_draining")
+            return
+        client_id = message.find(ClientId)
+        if arrival.signer is not None and (client_id is None or client_id.value != arrival.signer.owner):
+            # A Client's key is good for that Client alone.
+            self._counters.drop("signature")
             return
         asked = vendor.decode(message.options)
         link = next((value for value in asked if isinstance(value, vendor.AllaReq)), vendor.AllaReq())

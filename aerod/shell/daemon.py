@@ -18,6 +18,8 @@ from aerod.interface import (
     Action,
     AddRoute,
     Datagram,
+    FindCapability,
+    FindServer,
     FindServers,
     KernelRoute,
     LeasesChanged,
@@ -25,9 +27,12 @@ from aerod.interface import (
     RemoveRoute,
     SaveState,
     Underlay,
+    UnderlayError,
+    UseChecksums,
 )
 from aerod.nodes.node import make_node
-from aerod.shell import systemd, tun
+from aerod.procedures.candidates import SERVER_NAME
+from aerod.shell import clock, systemd, tun
 from aerod.shell.client_kernel import ClientKernel
 from aerod.shell.control import Control
 from aerod.shell.kernel import Kernel
@@ -39,7 +44,8 @@ from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import Route
 from aerod.shell.saved_state import SavedState
 from aerod.shell.server_kernel import ServerKernel
-from aerod.shell.underlay_sockets import BATCH, UnderlaySockets
+from aerod.shell.udp_endpoint import BATCH
+from aerod.shell.underlay_sockets import UnderlaySockets
 from aerod.shell.underlays import usable_underlays
 
 log = logging.getLogger("aerod")
@@ -47,6 +53,7 @@ log = logging.getLogger("aerod")
 _SAVE_DELAY = 0.2  # seconds; what changes meanwhile is saved together
 _SAVE_SHARE = 20  # saving takes at most one part in this of the time
 _BIND_RETRY = 2.0  # seconds
+_CLOCK_INTERVAL = 10.0  # seconds
 
 
 class Daemon:
@@ -60,7 +67,12 @@ class Daemon:
         self._role_kernel = self._make_role_kernel()
         self.tables, self.rules = self._role_kernel.tables, self._role_kernel.rules
         self._sockets = UnderlaySockets(
-            self._loop, config.link.port, self._datagrams_received, self._counters
+            self._loop,
+            config.link.port,
+            config.encapsulation,
+            self._datagrams_received,
+            self._underlay_failed,
+            self._counters,
         )
         self._resolver = Resolver(self._loop, config.link.port)
         self._saved_state = SavedState(state_dir / "state.json", _identity(config))
@@ -70,12 +82,16 @@ class Daemon:
         self._save_timer = self._loop.timer(self._save)
         self._bind_timer = self._loop.timer(self._refresh_underlays)
         self._watchdog_timer = self._loop.timer(self._watchdog)
+        self._clock_timer = self._loop.timer(self._tell_time)
         self._actions: dict[type, Callable[[Any], None]] = {
             AddRoute: self._change_kernel,
             RemoveRoute: self._change_kernel,
             LeasesChanged: self._leases_changed,
             FindServers: self._find_servers,
+            FindServer: self._find_server,
+            FindCapability: self._find_capability,
             SaveState: lambda _action: self._save_soon(),
+            UseChecksums: lambda _action: self._sockets.use_checksums(),
             Notice: _log_notice,
         }
         self._run_dir = run_dir
@@ -96,6 +112,7 @@ class Daemon:
         if warning:
             log.warning("%s", warning)
         self._node = make_node(self._config, self._loop.now(), saved, SystemRandom())
+        self._tell_time()
         self._operator = Operator(
             self._config, self._node, self._kernel, lambda: self._counters + Counter(self._tun.counters())
         )
@@ -144,6 +161,11 @@ class Daemon:
     def _datagrams_received(self, datagrams: list[Datagram]) -> None:
         for datagram in datagrams:
             self._feed(self._node.datagram_received, datagram)
+        self._carry_out()
+
+    def _underlay_failed(self, errors: list[UnderlayError]) -> None:
+        for error in errors:
+            self._feed(self._node.underlay_error, error)
         self._carry_out()
 
     def _packets_from_tun(self, _events: int) -> None:
@@ -228,6 +250,8 @@ class Daemon:
             self._tun.write(packet)
         for action in output.actions:
             self._actions[type(action)](action)
+        if output.datagrams and (errors := self._sockets.take_errors()):
+            self._underlay_failed(errors)
         self._node_timer.set(self._node.timer_due())
 
     def _change_kernel(self, action: Action) -> None:
@@ -244,6 +268,21 @@ class Daemon:
     def _find_servers(self, action: FindServers) -> None:
         self._resolver.find(action.name, lambda: self._underlays or (), self._servers_found)
 
+    def _find_server(self, action: FindServer) -> None:
+        def found(addresses: list[LinkLayerAddress]) -> None:
+            self._feed(self._node.server_found, action.id, addresses)
+            self._carry_out()
+
+        name = f"{action.id:x}._server.{SERVER_NAME}{self._config.link.domain}"
+        self._resolver.find(name, lambda: self._underlays or (), found)
+
+    def _find_capability(self, action: FindCapability) -> None:
+        def found(domain: str | None, ttl: float | None) -> None:
+            self._feed(self._node.capability_found, action.name, domain, ttl)
+            self._carry_out()
+
+        self._resolver.find_pointer(action.name, lambda: self._underlays or (), found)
+
     def _save_soon(self) -> None:
         delay = max(_SAVE_DELAY, _SAVE_SHARE * self._saved_state.cost)
         self._save_timer.set_earlier(self._loop.now() + delay)
@@ -254,6 +293,11 @@ class Daemon:
         except OSError as error:
             self._counters["save_failed"] += 1
             log.error("the state could not be saved: %s", error)
+
+    def _tell_time(self) -> None:
+        """Let the node follow a wall clock that is set while it runs."""
+        self._node.clock_set(clock.to_epoch())
+        self._clock_timer.set(self._loop.now() + _CLOCK_INTERVAL)
 
     def _watchdog(self) -> None:
         interval = systemd.watchdog_interval()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""DNS queries for addresses and their answers as bytes (RFC 1035 section 4, RFC 6891)."""
+"""DNS queries for addresses and names, and their answers as bytes (RFC 1035 section 4, RFC 6891)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from aerod.address import MAPPED_PREFIX
 
-TYPE_A, TYPE_CNAME, TYPE_AAAA = 1, 5, 28
+TYPE_A, TYPE_CNAME, TYPE_PTR, TYPE_AAAA = 1, 5, 12, 28
 RCODE_SUCCESS, RCODE_NAME_ERROR = 0, 3
 _CLASS_INTERNET = 1
 _TYPE_OPT = 41
@@ -24,12 +24,12 @@ class DNSError(ValueError):
 
 
 class Answer(NamedTuple):
-    """``addresses`` are 16 bytes each, in the order of the message; ``ttl`` in seconds."""
+    """``data`` is in the order of the message: addresses of 16 bytes, or names; ``ttl`` in seconds."""
 
     identifier: int
     rcode: int
     question: tuple[str, int]
-    addresses: tuple[bytes, ...]
+    data: tuple[bytes, ...] | tuple[str, ...]
     ttl: int
 
 
@@ -65,8 +65,8 @@ def parse(message: bytes) -> Answer:
         records = _records(message, offset + 4, answers, bool(flags & _TRUNCATED))
     except (struct.error, IndexError) as error:
         raise DNSError("the message ends too early") from error
-    addresses, ttl = _resolve(name, kind, records)
-    return Answer(identifier, flags & 0xF, (name, kind), addresses, ttl)
+    data, ttl = _resolve(name, kind, records)
+    return Answer(identifier, flags & 0xF, (name, kind), data, ttl)
 
 
 def _name(message: bytes, offset: int) -> tuple[str, int]:
@@ -96,7 +96,7 @@ def _name(message: bytes, offset: int) -> tuple[str, int]:
 
 
 def _records(message: bytes, offset: int, count: int, truncated: bool) -> list[tuple]:
-    """(name, type, TTL, address or target) of the answer section's addresses and aliases."""
+    """(name, type, TTL, address or target) of the answer section's addresses, pointers and aliases."""
     records = []
     for _record in range(count):
         if truncated and offset >= len(message):
@@ -112,14 +112,14 @@ def _records(message: bytes, offset: int, count: int, truncated: bool) -> list[t
                 records.append((name, kind, ttl, MAPPED_PREFIX + data))
             elif kind == TYPE_AAAA and length == 16:
                 records.append((name, kind, ttl, data))
-            elif kind == TYPE_CNAME:
+            elif kind in (TYPE_CNAME, TYPE_PTR):
                 records.append((name, kind, ttl, _name(message, offset)[0]))
         offset += length
     return records
 
 
-def _resolve(name: str, kind: int, records: list[tuple]) -> tuple[tuple[bytes, ...], int]:
-    """(addresses of ``name``, the smallest TTL on the way), following aliases."""
+def _resolve(name: str, kind: int, records: list[tuple]) -> tuple[tuple, int]:
+    """(data of ``name``, the smallest TTL on the way), following aliases."""
     lowest = 0xFFFFFFFF
     for _alias in range(_LONGEST_CHAIN):
         found = [record for record in records if record[:2] == (name, kind)]

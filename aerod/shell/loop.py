@@ -6,9 +6,10 @@ from __future__ import annotations
 import select
 import signal
 import socket
-import time
 from collections.abc import Callable
 from contextlib import suppress
+
+from aerod.shell import clock
 
 READABLE, WRITABLE, FAILED = select.EPOLLIN, select.EPOLLOUT, select.EPOLLERR
 _LONGEST_WAIT = 60.0
@@ -42,8 +43,8 @@ class Loop:
 
     @staticmethod
     def now() -> float:
-        """Monotonic seconds."""
-        return time.monotonic()
+        """Monotonic seconds of the daemon's clock."""
+        return clock.now()
 
     def add(self, fd: int, callback: Callable[[int], None], events: int = READABLE) -> None:
         """Call ``callback(events)`` when ``fd`` is ready; errors are always reported."""
@@ -91,7 +92,8 @@ class Loop:
         self._running = True
         while self._running:
             due = min((timer.due for timer in self._timers if timer.due is not None), default=None)
-            wait = _LONGEST_WAIT if due is None else min(_LONGEST_WAIT, max(0.0, due - self.now()))
+            left = clock.real(max(0.0, due - self.now())) if due is not None else _LONGEST_WAIT
+            wait = min(_LONGEST_WAIT, left)
             for fd, events in self._epoll.poll(wait):
                 callback = self._readers.get(fd)
                 if callback:

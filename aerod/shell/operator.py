@@ -13,6 +13,7 @@ from aerod.address import parse_address
 from aerod.config import Config
 from aerod.interface import LeasedPrefix
 from aerod.nodes.node import Node
+from aerod.shell import clock
 from aerod.shell.kernel import Kernel
 
 ENGINE = "plain"
@@ -35,21 +36,36 @@ class Operator:
         """The commands by name; ``done`` is called after one that makes the node act."""
 
         def release() -> dict[str, Any]:
-            result = self._node.release(time.monotonic())
+            result = self._node.release(clock.now())
+            done()
+            return result
+
+        def move(address: str | None = None) -> dict[str, Any]:
+            result = self._node.move(clock.now(), None if address is None else parse_address(address))
+            done()
+            return result
+
+        def drain(stop: bool = False) -> dict[str, Any]:
+            result = self._node.drain(clock.now(), stop)
             done()
             return result
 
         return {
             "status": self._status,
             "neighbors": self._neighbors,
-            "leases": lambda: self._node.leases(time.monotonic()),
+            "leases": lambda: self._node.leases(clock.now()),
             "counters": lambda: dict(sorted((Counter(self._node.counters()) + self._counters()).items())),
             "lookup": self._lookup,
+            "redirects": self._redirects,
+            "move": move,
+            "drain": drain,
+            "damping": lambda: self._node.damping(clock.now()),
+            "capabilities": lambda: self._node.capabilities(clock.now()),
             "release": release,
         }
 
     def _status(self) -> dict[str, Any]:
-        status = self._node.status(time.monotonic())
+        status = self._node.status(clock.now())
         status.pop("started_ago", None)
         link = self._kernel.link(self._config.node.interface)
         return {
@@ -61,17 +77,20 @@ class Operator:
         }
 
     def _neighbors(self, kind: str | None = None, limit: int = 1000) -> list[dict[str, Any]]:
-        return [_with_since(n) for n in self._node.neighbors(time.monotonic(), kind, limit)]
+        return [_with_since(n) for n in self._node.neighbors(clock.now(), kind, limit)]
 
     def _lookup(self, address: str) -> dict[str, Any]:
-        found = self._node.lookup(parse_address(address), time.monotonic())
+        found = self._node.lookup(parse_address(address), clock.now())
         if found.get("neighbor"):
             found["neighbor"] = _with_since(found["neighbor"])
         return found
 
+    def _redirects(self, address: str | None = None) -> list[dict[str, Any]]:
+        return self._node.redirects(clock.now(), None if address is None else parse_address(address))
+
     def summary(self) -> str:
         """One line for the service's status."""
-        status = self._node.status(time.monotonic())
+        status = self._node.status(clock.now())
         addresses = ", ".join(status["link_local"]) or "none yet"
         return f"{status['role']} {status['name']}, AERO addresses: {addresses}"
 

@@ -10,7 +10,7 @@ import pwd
 import socket
 from pathlib import Path
 
-from aerod.address import Prefix, is_link_local, link_local
+from aerod.address import UNASSIGNED_CLIENT, Prefix, is_link_local, link_local
 from aerod.config import Config
 from aerod.shell import tun
 from aerod.shell.rtnl import Rtnl
@@ -19,6 +19,8 @@ from aerod.shell.rtnl_messages import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, Address,
 MTU = 65479  # 65535 less the largest ENCAPS, 56 (section 3.13: the MTU is indefinite)
 _LINK_LOCAL = Prefix.parse("fe80::/64")
 _LINK_ROUTE_METRIC, _LINK_ROUTE_MTU, _STATIC = 256, 1280, 4
+# Where the DHCPv6 server sends its Relay-replies, to aerod on the same host.
+_RELAY_AGENT = Prefix(int.from_bytes(UNASSIGNED_CLIENT, "big"), 128)
 _FORWARDING_ROLES = ("relay", "client")
 
 # The kernel makes no address, route or Neighbor Discovery of its own on the interface (D1, D20).
@@ -49,7 +51,10 @@ def prepare(config: Config, user: str) -> None:
         link = next(link for link in rtnl.links() if link.name == config.node.interface)
         _set_addresses(rtnl, link, config.node.id)
         rtnl.set_link(link.index, True, MTU)
-        _set_link_route(rtnl, link)
+        _set_route(rtnl, link, _LINK_LOCAL, _LINK_ROUTE_MTU)
+        if config.node.role == "server":
+            # Not cut by the kernel at 1280 bytes: aerod fragments Replies of any size (section 3.13.1).
+            _set_route(rtnl, link, _RELAY_AGENT, MTU)
         if config.node.role in _FORWARDING_ROLES:
             _forward([underlay.interface for underlay in config.underlays])
     except PrepareError:
@@ -89,15 +94,15 @@ def _set_addresses(rtnl: Rtnl, link: Link, aero_id: int | None) -> None:
         rtnl.add_address(Address(link.index, wanted, _LINK_LOCAL.length, flags))
 
 
-def _set_link_route(rtnl: Rtnl, link: Link) -> None:
-    """Route the link's fe80::/64, beside those of all other interfaces."""
-    wanted = Route(_LINK_LOCAL, link.index, metric=_LINK_ROUTE_METRIC, protocol=_STATIC)
-    present = [r for r in rtnl.routes(socket.AF_INET6) if (r.prefix, r.oif) == (_LINK_LOCAL, link.index)]
+def _set_route(rtnl: Rtnl, link: Link, prefix: Prefix, mtu: int) -> None:
+    """Route ``prefix`` to the link, beside the routes other interfaces have for it."""
+    wanted = Route(prefix, link.index, metric=_LINK_ROUTE_METRIC, protocol=_STATIC)
+    present = [r for r in rtnl.routes(socket.AF_INET6) if (r.prefix, r.oif) == (prefix, link.index)]
     for route in present:
         if route != wanted:
             rtnl.remove_route(route)
     if wanted not in present:
-        rtnl.append_route(wanted._replace(mtu=_LINK_ROUTE_MTU))
+        rtnl.append_route(wanted._replace(mtu=mtu))
 
 
 def _forward(underlays: list[str]) -> None:

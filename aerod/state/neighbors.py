@@ -9,7 +9,7 @@ serves data origin authentication (section 3.12).
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -20,6 +20,8 @@ from aerod.state.underlays import Path, Underlays
 PERMANENT = "permanent"
 STATIC = "static"
 DYNAMIC = "dynamic"
+# Another Server, known while a Client moves between it and us (section 3.19.4).
+PEER = "peer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,12 @@ class Link:
     local: bytes | None = None
 
 
+def best_first(links: Iterable[Link]) -> list[Link]:
+    """Return the links that may be used, highest Preference first, ties to the lowest Link ID (O-18)."""
+    enabled = [link for link in links if link.preference]
+    return sorted(enabled, key=lambda link: (-link.preference, link.link_id))
+
+
 @dataclass(slots=True)
 class Delegation:
     """A prefix of a neighbor: the IA_PD it came in, and when it ends (None = never)."""
@@ -48,8 +56,13 @@ class Neighbor:
     """A neighbor cache entry.
 
     ``trusted`` neighbors may send any source address; of the others only their own prefixes
-    and AERO addresses are accepted.  A packet from an ``upstream`` neighbor never goes to an
-    upstream neighbor: the Relays of a Server, the Servers of a Client.
+    and AERO addresses are accepted, and nothing while it is not ``accepted``.  A packet from
+    an ``upstream`` neighbor never goes to an upstream neighbor: the Relays of a Server, the
+    Servers of a Client.  ``other_server`` marks what leads to or comes from another Server of
+    the link: a packet never goes from one such entry to another (D25).
+
+    ``heard`` and ``sent`` are when the last packet came from and went to the neighbor, ``waiting``
+    since when nothing has come although something was sent, None if nothing was.
     """
 
     kind: str
@@ -58,17 +71,30 @@ class Neighbor:
     client_id: bytes = b""
     trusted: bool = False
     upstream: bool = False
+    accepted: bool = True
+    other_server: bool = False
     since: float = 0.0
     links: dict[int, Link] = field(default_factory=dict)
     prefixes: dict[Prefix, Delegation] = field(default_factory=dict)
     path: Path | None = None
     until: float | None = None
+    heard: float = 0.0
+    sent: float = 0.0
+    waiting: float | None = None
+
+    def note_heard(self, now: float) -> None:
+        self.heard = now
+        self.waiting = None
+
+    def note_sent(self, now: float) -> None:
+        self.sent = now
+        if self.waiting is None:
+            self.waiting = now
 
     @property
     def enabled_links(self) -> list[Link]:
-        """The links that may be used, highest Preference first, ties to the lowest Link ID (O-18)."""
-        enabled = [link for link in self.links.values() if link.preference]
-        return sorted(enabled, key=lambda link: (-link.preference, link.link_id))
+        """The links that may be used, best first."""
+        return best_first(self.links.values())
 
     @property
     def expires(self) -> float | None:
@@ -89,6 +115,8 @@ class NeighborCache:
         self._neighbors: dict[Neighbor, None] = {}
         self._by_id: dict[int, Neighbor] = {}
         self._by_prefix: PrefixMap[Neighbor] = PrefixMap()
+        # Apart, as a Server may have the same prefix of a Client and of a correspondent.
+        self._dynamic: PrefixMap[Neighbor] = PrefixMap()
         self._by_address: dict[LinkLayerAddress, tuple[Neighbor, ...]] = {}
         self._expiries: list[tuple[float, int, Neighbor, Prefix]] = []
         self._serial = count()
@@ -134,25 +162,41 @@ class NeighborCache:
         for each in neighbor.links.values():
             self._index(neighbor, each)
 
+    def replace_links(self, neighbor: Neighbor, links: Iterable[Link]) -> None:
+        """Let a neighbor have these links and no others."""
+        for link in neighbor.links.values():
+            self._unindex(neighbor, link)
+        neighbor.links = {link.link_id: link for link in links}
+        for link in neighbor.links.values():
+            self._index(neighbor, link)
+
     def grant(self, neighbor: Neighbor, prefix: Prefix, iaid: int, expires: float | None) -> None:
         """Give a prefix to a neighbor, or set its lifetime anew."""
         neighbor.prefixes[prefix] = Delegation(iaid, expires)
-        self._by_prefix[prefix] = neighbor
+        self._prefixes(neighbor)[prefix] = neighbor
         if expires is not None:
             heapq.heappush(self._expiries, (expires, next(self._serial), neighbor, prefix))
 
     def revoke(self, neighbor: Neighbor, prefix: Prefix) -> None:
         """Take a prefix from a neighbor."""
         del neighbor.prefixes[prefix]
-        if self._by_prefix.get(prefix) is neighbor:
-            self._by_prefix.pop(prefix)
+        prefixes = self._prefixes(neighbor)
+        if prefixes.get(prefix) is neighbor:
+            prefixes.pop(prefix)
+
+    def _prefixes(self, neighbor: Neighbor) -> PrefixMap[Neighbor]:
+        return self._dynamic if neighbor.kind == DYNAMIC else self._by_prefix
 
     def holder(self, prefix: Prefix) -> Neighbor | None:
-        """Return the neighbor that has exactly ``prefix``."""
+        """Return the neighbor that has exactly ``prefix`` for good, which no dynamic one has."""
         return self._by_prefix.get(prefix)
 
+    def correspondent(self, address: int) -> Neighbor | None:
+        """Return the dynamic neighbor whose AERO address or prefix holds the 128-bit address."""
+        return self._dynamic.lookup(unembed(address) if is_aero_link_local(address) else address)
+
     def owner(self, address: int) -> Neighbor | None:
-        """Return the neighbor whose link-local address, AERO address or prefix holds the address."""
+        """Return the neighbor, no dynamic one, whose link-local or AERO address or prefix holds it."""
         if is_aero_link_local(address):
             address = unembed(address)
             if address >> 32 == 0:
@@ -163,6 +207,10 @@ class NeighborCache:
         """Return the neighbors that have an enabled link at the link-layer address."""
         return self._by_address.get(remote, ())
 
+    def accepted_at(self, remote: LinkLayerAddress) -> Neighbor | None:
+        """Return a neighbor at the link-layer address that packets are taken from now."""
+        return next((neighbor for neighbor in self.at(remote) if neighbor.accepted), None)
+
     def origin(self, remote: LinkLayerAddress, source: int) -> Neighbor | None:
         """Return the neighbor that may send ``source`` from ``remote``, None if nobody may."""
         known = self._by_address.get(remote)
@@ -171,7 +219,9 @@ class NeighborCache:
         if known[0].trusted:
             return known[0]
         owner = self.owner(source)
-        return owner if owner in known else None
+        if owner not in known:
+            owner = self.correspondent(source)
+        return owner if owner in known and owner.accepted else None
 
     def next_expiry(self) -> float | None:
         """When the next prefix may end."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from aerod.address import MAPPED_PREFIX, LinkLayerAddress
 from aerod.interface import Underlay
-from aerod.wire.encapsulation import encaps
+from aerod.wire.carriage import Carriage
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,9 @@ def address_toward(underlay: Underlay, remote: LinkLayerAddress) -> bytes | None
 class Underlays:
     """The underlays usable now, best Preference first, ties to the lowest Link ID (O-18)."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, carriage: Carriage) -> None:
         self._port = port
+        self._carriage = carriage
         self._usable: tuple[Underlay, ...] = ()
 
     def __iter__(self):
@@ -54,6 +55,10 @@ class Underlays:
         """Return the underlays that have an address of the family of ``remote``, best first."""
         return [u for u in self._usable if u.preference and address_toward(u, remote) is not None]
 
+    def leaving(self, remote: LinkLayerAddress) -> list[Underlay]:
+        """Return the underlays of Preference 0, still here but not to be used from now on."""
+        return [u for u in self._usable if not u.preference and address_toward(u, remote) is not None]
+
     def path(self, remote: LinkLayerAddress, local: bytes | None = None) -> Path | None:
         """Return the path to ``remote``, from the own address ``local`` if that is still here."""
         usable = self.toward(remote)
@@ -65,7 +70,7 @@ class Underlays:
     def path_over(self, underlay: Underlay, remote: LinkLayerAddress, local: bytes | None = None) -> Path:
         """Return the path to ``remote`` over one underlay that has an address of its family."""
         source = LinkLayerAddress(local or address_toward(underlay, remote), self._port)
-        return Path(remote, source, underlay.link_id, underlay.mtu, encaps(remote))
+        return Path(remote, source, underlay.link_id, underlay.mtu, self._carriage.encaps(remote))
 
     def own_address(self, ipv4: bool) -> bytes | None:
         """Return one of this node's 16-byte underlay addresses of a family."""

@@ -22,12 +22,11 @@ from aerod.wire.checksum import internet_checksum, pseudo_header
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.ip import IPV4, IPV6, UDP
 
-# Bytes around an inner packet: outer IP, UDP and the AERO header, whose fragment fields count
-# even where a packet has none (draft section 3.13).
-ENCAPS_IPV4 = 20 + 8 + 8
-ENCAPS_IPV6 = 40 + 8 + 8
-
 SIGNATURE_LENGTH = 20
+CHECKSUM_LENGTH = 2
+# Without any field, and with those of a fragment.
+SHORTEST_HEADER = 2
+HEADER_LENGTH = 8
 
 _NEXT_HEADER = 0x08
 _FRAGMENT = 0x04
@@ -66,11 +65,6 @@ class Encapsulated(NamedTuple):
     signature: bytes | None = None
 
 
-def encaps(remote: LinkLayerAddress) -> int:
-    """Return ENCAPS toward ``remote``, in bytes."""
-    return ENCAPS_IPV4 if remote.is_ipv4 else ENCAPS_IPV6
-
-
 def inner_protocol(packet: bytes | memoryview) -> int:
     """Return the IP protocol number of an inner IP packet, 4 or 41; MalformedPacket if it is none."""
     protocol = _INNER_PROTOCOLS.get(packet[0] >> 4) if packet else None
@@ -88,44 +82,53 @@ def decode(
     first bytes but those of inner IP and of a version 0 header with N = 1 are refused; 0x00
     is the encoding of RFC 6706, the rest nothing.
     """
+    encapsulated, checksum_at = _parse(payload)
+    if checksum_at is not None:
+        header = payload[:checksum_at]
+        expected = header_checksum(header, len(payload), source, destination)
+        if int.from_bytes(payload[checksum_at : checksum_at + 2], "big") % 0xFFFF != expected:
+            raise MalformedPacket("AERO header checksum is wrong", checksum_at)
+    if encapsulated.fragment is None:
+        check_inner(encapsulated.next_header, encapsulated.body)
+    return encapsulated
+
+
+def quoted(payload: bytes | memoryview) -> Encapsulated:
+    """Return what the start of a UDP payload carries, as an ICMP error quotes it: nothing is verified."""
+    return _parse(payload)[0]
+
+
+def _parse(payload: bytes | memoryview) -> tuple[Encapsulated, int | None]:
+    """Return what ``payload`` carries, and where its header checksum is, None if it has none."""
     if not payload:
         raise MalformedPacket("empty encapsulation", 0)
     first = payload[0]
     protocol = _INNER_PROTOCOLS.get(first >> 4)
     if protocol is not None:
-        return Encapsulated(protocol, payload)
+        return Encapsulated(protocol, payload), None
     if first & ~_FLAGS or not first & _NEXT_HEADER:
         raise MalformedPacket(f"no encapsulation starts with {first:#04x}", 0)
-    return _decode_header(payload, source, destination)
-
-
-def _decode_header(
-    payload: bytes | memoryview, source: LinkLayerAddress, destination: LinkLayerAddress
-) -> Encapsulated:
-    flags = payload[0]
-    _require(payload, 2)
-    next_header = payload[1]
-    offset = 2
-    fragment = signature = None
-    if flags & _FRAGMENT:
+    _require(payload, SHORTEST_HEADER)
+    offset = SHORTEST_HEADER
+    fragment = signature = checksum_at = None
+    if first & _FRAGMENT:
         _require(payload, offset + _FRAGMENT_FIELDS.size)
-        position, identification = _FRAGMENT_FIELDS.unpack_from(payload, offset)
-        fragment = FragmentField(position & _OFFSET_MASK, position & _MORE != 0, identification)
+        fragment = unpack_fragment(*_FRAGMENT_FIELDS.unpack_from(payload, offset))
         offset += _FRAGMENT_FIELDS.size
-    if flags & _CHECKSUM:
-        _require(payload, offset + 2)
-        expected = header_checksum(payload[:offset], len(payload), source, destination)
-        if int.from_bytes(payload[offset : offset + 2], "big") % 0xFFFF != expected:
-            raise MalformedPacket("AERO header checksum is wrong", offset)
-        offset += 2
-    if flags & _SIGNATURE:
+    if first & _CHECKSUM:
+        _require(payload, offset + CHECKSUM_LENGTH)
+        checksum_at = offset
+        offset += CHECKSUM_LENGTH
+    if first & _SIGNATURE:
         _require(payload, offset + SIGNATURE_LENGTH)
         signature = bytes(payload[offset : offset + SIGNATURE_LENGTH])
         offset += SIGNATURE_LENGTH
-    body = payload[offset:]
-    if fragment is None:
-        check_inner(next_header, body)
-    return Encapsulated(next_header, body, fragment, signature)
+    return Encapsulated(payload[1], payload[offset:], fragment, signature), checksum_at
+
+
+def unpack_fragment(position: int, identification: int) -> FragmentField:
+    """Return the fields from the word that holds offset, reserved bits and M (RFC 8200 section 4.5)."""
+    return FragmentField(position & _OFFSET_MASK, position & _MORE != 0, identification)
 
 
 def _require(payload: bytes | memoryview, length: int) -> None:
@@ -158,14 +161,18 @@ def encode(
     next_header: int,
     fragment: FragmentField | None = None,
     signature: bytes = b"",
+    ends: tuple[LinkLayerAddress, LinkLayerAddress] | None = None,
 ) -> bytes:
     """Return the UDP payload with an AERO header; a whole IP packet goes without and is the payload itself.
 
-    ``fragment.offset`` is a multiple of 8; ``signature`` is 20 bytes or absent.
+    ``fragment.offset`` is a multiple of 8; ``signature`` is 20 bytes or absent.  With ``ends``, source
+    and destination of the outer headers, there is a header checksum.
     """
-    flags = _NEXT_HEADER | (_SIGNATURE if signature else 0)
-    if fragment is None:
-        return b"".join((bytes([flags, next_header]), signature, body))
-    position = fragment.offset | fragment.more
-    fields = _FRAGMENT_FIELDS.pack(position, fragment.identification)
-    return b"".join((bytes([flags | _FRAGMENT, next_header]), fields, signature, body))
+    flags = _NEXT_HEADER | _FRAGMENT * (fragment is not None) | _CHECKSUM * (ends is not None)
+    header = bytes([flags | _SIGNATURE * bool(signature), next_header])
+    if fragment is not None:
+        header += _FRAGMENT_FIELDS.pack(fragment.offset | fragment.more, fragment.identification)
+    if ends is not None:
+        length = len(header) + CHECKSUM_LENGTH + len(signature) + len(body)
+        header += header_checksum(header, length, *ends).to_bytes(CHECKSUM_LENGTH, "big")
+    return b"".join((header, signature, body))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-from aerod.wire.encapsulation import Encapsulated, FragmentField, check_inner, encode, inner_protocol
+from aerod.wire.encapsulation import Encapsulated, FragmentField, check_inner
 from aerod.wire.errors import MalformedPacket
 
 # The smallest MTU a path can have, and the largest first piece, both with ENCAPS: a path
@@ -28,22 +28,6 @@ def split(length: int, encaps: int) -> list[tuple[int, int]]:
     return [(offset, min(size, length - offset)) for offset in range(0, length, size)]
 
 
-def fragment_packet(packet: bytes | memoryview, encaps: int, identification: int) -> list[bytes]:
-    """Return the UDP payloads that carry ``packet``: itself if it fits, else its fragments in order."""
-    pieces = split(len(packet), encaps)
-    if len(pieces) == 1:
-        return [bytes(packet)]
-    next_header = inner_protocol(packet)
-    return [
-        encode(
-            packet[offset : offset + length],
-            next_header,
-            FragmentField(offset, offset + length < len(packet), identification),
-        )
-        for offset, length in pieces
-    ]
-
-
 @dataclass(slots=True)
 class _HalfBuilt:
     """A packet some pieces of which have come; a ``broken`` one only waits for late pieces to drop."""
@@ -53,6 +37,7 @@ class _HalfBuilt:
     stored: int = 0
     length: int | None = None
     broken: bool = False
+    signature: bytes | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -132,14 +117,14 @@ class Reassembler:
         self.evicted = 0
         self._neighbors: dict[Hashable, _Neighbor] = {}
 
-    def add(self, key: Hashable, encapsulated: Encapsulated, now: float) -> bytes | None:
-        """Take one fragment; return the packet once it is whole, else None.
+    def add(self, key: Hashable, encapsulated: Encapsulated, now: float) -> Encapsulated | None:
+        """Take one fragment; return the packet once it is whole, with its signature, else None.
 
         ``key`` is what tells one sender from another: outer source and destination with both
         ports.  MalformedPacket if the piece is unusable, its packet too large, or the pieces
         contradict each other; then all of that packet is dropped, pieces still to come included.
         """
-        next_header, body, fragment, _unused = encapsulated
+        next_header, body, fragment, signature = encapsulated
         packet_key = (next_header, fragment.identification)
         neighbor = self._neighbors.setdefault(key, _Neighbor())
         packet = self._half_built(neighbor, packet_key, now)
@@ -149,12 +134,14 @@ class Reassembler:
         finally:
             neighbor.stored += packet.stored - before
             self._make_room(neighbor)
+        if fragment.offset == 0:
+            packet.signature = signature
         if not packet.is_whole:
             return None
         self._forget(key, packet_key)
         whole = packet.joined()
         check_inner(next_header, whole)
-        return whole
+        return Encapsulated(next_header, whole, None, packet.signature)
 
     def _half_built(self, neighbor: _Neighbor, packet_key: tuple[int, int], now: float) -> _HalfBuilt:
         packet = neighbor.packets.get(packet_key)

@@ -31,7 +31,8 @@ class ActionModule(ActionBase):
         link, errors = _model.build(hosts, groups)
         if errors:
             return {**result, "failed": True, "msg": _message(errors)}
-        return {**result, "changed": False, "aero_link": link}
+        warnings = _model.warnings(link)
+        return {**result, "changed": False, "aero_link": link, **({"warnings": warnings} if warnings else {})}
 
     def _variables_of(self, host: str, hostvars: t.Any) -> dict[str, t.Any]:
         """What the model needs of a host, templated; variables it does not know stand there without value."""

@@ -91,6 +91,15 @@ def build(hosts: Hosts, groups: Groups) -> tuple[dict[str, t.Any], list[str]]:
     return ({} if lines else describe(draft, path, table, acps_of)), lines
 
 
+def warnings(link: t.Mapping[str, t.Any]) -> list[str]:
+    """What may be, but should not, in a link model."""
+    if link["underlay_protected"]:
+        return []
+    # draft-templin-aerolink-52, section 6: IP security must be used over unmanaged links.
+    return ["aero_underlay_protected = false: whoever can send on the underlay with another's address "
+            "can take over a Client's prefix. Have the underlay guarded by IPsec, WireGuard or the like."]
+
+
 def _roles(groups: Groups, errors: Errors) -> dict[str, str]:
     """The one role of each Relay, Server and Client."""
     groups_of: dict[str, list[str]] = collections.defaultdict(list)

@@ -53,6 +53,7 @@ def check_all(draft: Draft) -> None:
     check_groups(draft)
     check_service_prefixes(draft)
     check_lifetimes(draft)
+    check_neighbor_timers(draft)
     check_zones(draft)
     check_updates(draft)
     check_identifiers(draft)
@@ -60,6 +61,7 @@ def check_all(draft: Draft) -> None:
     check_outside_peers(draft)
     check_underlays(draft)
     check_servers_can_be_found(draft)
+    check_configured_servers(draft)
 
 
 def check_groups(draft: Draft) -> None:
@@ -87,6 +89,14 @@ def check_lifetimes(draft: Draft) -> None:
             continue
         draft.at(ALL_HOSTS, earlier).refuse(low, f"too long beside aero_{later} = {high}; allowed: "
                                             "renew < rebind < preferred <= valid")
+
+
+def check_neighbor_timers(draft: Draft) -> None:
+    """What is still sent straight must still be accepted (draft-templin-aerolink-52 section 3.8)."""
+    forward, accept = draft.link["forward_time"], draft.link["accept_time"]
+    if forward is not None and accept is not None and accept <= forward:
+        draft.at(ALL_HOSTS, "accept_time").refuse(
+            f"{accept:g}", f"too short; allowed: more than aero_forward_time = {forward:g}")
 
 
 def check_zones(draft: Draft) -> None:
@@ -224,7 +234,29 @@ def check_client_ids(draft: Draft, acps_of: t.Mapping[str, object], table: str) 
 
 def check_servers_can_be_found(draft: Draft) -> None:
     for host in draft.of_role(CLIENT):
+        if draft.hosts[host]["client_configured_servers"]:
+            continue
         if draft.hosts[host]["client_server_addresses"] == [] and draft.link["dns_update_server"] == "":
             draft.at(host, "client_server_addresses").refuse(
                 "[]", "the Client cannot find Servers, since nothing publishes linkupnetworks.<aero_domain>; "
                 "allowed: addresses of Servers here, or an aero_dns_update_server")
+
+
+def check_configured_servers(draft: Draft) -> None:
+    """A Client without DHCPv6 and its Servers know each other's addresses from the inventory."""
+    servers = draft.of_role(SERVER)
+    for host in draft.of_role(CLIENT):
+        values = draft.hosts[host]
+        names = values["client_configured_servers"] or []
+        for position, name in enumerate(names):
+            at = draft.at(host, f"client_configured_servers[{position}]")
+            if name not in servers:
+                hint = closest(name, servers)
+                at.refuse(name, f"no Server of the link; {hint}allowed: hosts of aero_servers")
+            elif name in names[:position]:
+                at.refuse(name, "there twice; allowed: each Server once")
+        for position, underlay in enumerate((names and values["underlays"]) or []):
+            if underlay.get("addresses", []) == []:
+                draft.at(host, f"underlays[{position}].addresses").refuse(
+                    "[]", "none, and the Servers must know where this Client is, since "
+                    "aero_client_configured_servers is set; allowed: one address or more")

@@ -58,6 +58,8 @@ def _host(draft: Draft, host: str, acps_of: Acps) -> dict[str, t.Any]:
     """One host with every key there is, empty where it has no meaning, so that templates need no defaults."""
     empty = {"underlays": [], "bgp_outside": [], "client_server_addresses": [], "eun_interface": "",
              "id": None, "asn": None, "client_id": None, "client_servers": None, "eun_mtu": None,
+             "route_optimization": None, "accept_redirects": None, "capability_lookup": None,
+             "client_configured_servers": [], "synthesized_ra": None,
              "dns_backend": None, "dns_addresses": []}
     values = {**empty, **draft.hosts[host]}
     values = {name: value for name, value in values.items() if name not in _INTERNAL}

@@ -123,6 +123,13 @@ def truth(value: t.Any, at: Place) -> bool | None:
     return word in ("true", "yes")
 
 
+def declaration(what: str) -> Check:
+    """A truth value that somebody has to think about, so that there is no default."""
+    def check(value: t.Any, at: Place) -> bool | None:
+        return at.refuse(None, f"allowed: {what}") if value is None else truth(value, at)
+    return check
+
+
 def choice(*allowed: str) -> Check:
     def check(value: t.Any, at: Place) -> str | None:
         if value not in allowed:

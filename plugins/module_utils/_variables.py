@@ -54,6 +54,8 @@ VARIABLES: dict[str, Variable] = {
     "aero_asps": _link(v.list_of(v.asp, "prefixes, such as 2001:db8::/32")),
     "aero_acp_table": _link(v.text("the path of a CSV file"), "group_vars/aero/acp_table.csv"),
     "aero_port": _link(v.number(1, 65535), 8060),
+    "aero_underlay_protected": _link(v.declaration(
+        "true (only we can send on the underlay, or IPsec, WireGuard or the like guards it), or false")),
     # Routing
     "aero_bgp_backend": _link(v.choice("bird"), "bird"),
     "aero_bgp_relay_asn": _link(v.asn, 64512),
@@ -70,6 +72,16 @@ VARIABLES: dict[str, Variable] = {
     "aero_lease_rebind": _link(v.number(1, 4294967294), 2000),
     "aero_release_grace": _link(v.seconds(0, 60), 5),
     "aero_vendor_options": _link(v.choice("rfc8415", "draft52"), "rfc8415"),
+    # Route optimisation
+    "aero_forward_time": _link(v.seconds(3, 3600), 30),
+    "aero_accept_time": _link(v.seconds(3, 3600), 40),
+    "aero_max_retry": _link(v.number(1, 100), 3),
+    "aero_require_timestamp": _link(v.truth, False),
+    "aero_require_nonce": _link(v.truth, False),
+    "aero_redirect_clients": _link(v.choice("never", "unreachable", "always"), "never"),
+    "aero_route_optimization": Variable(v.truth, frozenset({CLIENT}), True),
+    "aero_accept_redirects": Variable(v.truth, frozenset({CLIENT}), True),
+    "aero_capability_lookup": Variable(v.truth, frozenset({CLIENT}), False),
     # Names. The defaults of the two zones are the names they hold.
     "aero_dns_update_server": _link(v.empty_or(v.address), ""),
     "aero_dns_update_port": _link(v.number(1, 65535), 53),
@@ -94,6 +106,9 @@ VARIABLES: dict[str, Variable] = {
     "aero_client_id": Variable(v.client_id, frozenset({CLIENT})),
     "aero_client_servers": Variable(v.number(1, 16), frozenset({CLIENT}), 2),
     "aero_client_server_addresses": Variable(v.list_of(v.address, _ADDRESSES), frozenset({CLIENT}), []),
+    "aero_client_configured_servers": Variable(
+        v.list_of(v.text("a host of aero_servers"), "hosts of aero_servers"), frozenset({CLIENT}), []),
+    "aero_synthesized_ra": Variable(v.truth, frozenset({CLIENT}), False),
     "aero_eun_interface": Variable(v.empty_or(v.interface), frozenset({CLIENT}), ""),
     "aero_eun_mtu": Variable(v.number(1280, 65479), frozenset({CLIENT}), 1500),
 }

@@ -33,6 +33,7 @@ _CONFIG = """
 [link]
 domain = "example.net"
 asps = ["2001:db8::/32", "198.51.100.0/24"]
+{of_link}
 [[underlay]]
 interface = "eth0"
 link_id = 0
@@ -116,14 +117,19 @@ class Link:
                  "proto", "bird", *more)
 
     def write_config(
-        self, node: str, more: str = "", server_addresses: str = 'server_addresses = ["203.0.113.11"]\n'
+        self,
+        node: str,
+        more: str = "",
+        server_addresses: str = 'server_addresses = ["203.0.113.11"]\n',
+        of_link: str = "",
     ) -> None:
         """Write aerod.toml; Clients take whatever address the interface has."""
         role, tables = _MORE[node]
         addresses = list(_ADDRESSES[node])
         if role == "client":
             addresses, tables = [], tables + server_addresses
-        text = _CONFIG.format(name=node, role=role, addresses=json.dumps(addresses), more=tables + more)
+        parts = {"addresses": json.dumps(addresses), "more": f"{tables}\n{more}", "of_link": of_link}
+        text = _CONFIG.format(name=node, role=role, **parts)
         (self.directory / node / "aerod.toml").write_text(text)
 
     def prepare(self, node: str) -> None:

@@ -111,6 +111,11 @@ def test_interface_that_is_missing(link):
     directories = ("--state-dir", str(link.directory / "h"), "--run-dir", str(link.directory / "h"))
     with pytest.raises(AssertionError, match="there is no interface aero0: run aerod --prepare"):
         link.run("h", *link.command, "--config", config, *directories)
+def test_large_relay_replies_reach_aerod_whole(link):
+    """What Kea sends to aerod is not cut at the link's 1280 bytes; everything else is."""
+    for destination, mtu in (("fe80::ffff:ffff:ffff:ffff", 65479), ("fe80::1", 1280)):
+        (route,) = link.show("s", "-6", "route", "get", destination, "oif", "aero0")
+        assert route["metrics"][0]["mtu"] == mtu
 
 
 def test_relay_follows_the_routing_daemon(link):

@@ -70,14 +70,15 @@ def link() -> dict:
     }
 
 
-def render(role: str, node: str) -> str:
+def render(role: str, node: str, model: dict | None = None) -> str:
+    """bird.conf of a node of the link that ``model`` describes, by default the one above."""
     environment = jinja2.Environment(
         trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
     environment.tests["search"] = lambda text, pattern: re.search(pattern, text) is not None
     template = environment.from_string((ROLES / role / "templates" / "bird.conf.j2").read_text())
     return template.render(
-        aero_link=link(), inventory_hostname=node, aero_bgp_password=PASSWORD,
+        aero_link=model or link(), inventory_hostname=node, aero_bgp_password=PASSWORD,
         aero_bgp_outside=[{"name": "x1"}, {"name": "x1-6", "password": "outside"}],
     )
 

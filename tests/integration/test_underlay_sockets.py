@@ -22,22 +22,28 @@ import json, socket, sys, time
 from collections import Counter
 from aerod.address import LinkLayerAddress, parse_address
 from aerod.interface import Datagram, OuterHeader, Underlay
-from aerod.shell.underlay_sockets import Endpoint
+from aerod.config_encapsulation import EncapsulationConfig
+from aerod.shell.underlay_sockets import _ENDPOINTS, checksums
 counters = Counter()
+how = EncapsulationConfig(**json.loads(sys.argv[1]))
+port = 0 if how.encapsulation == "raw" else 8060
 def endpoint(text):
-    return Endpoint(Underlay("eth0", 0, 255, ()), parse_address(text), 8060, counters)
+    underlay = Underlay("eth0", 0, 255, ())
+    return _ENDPOINTS[how.encapsulation](underlay, parse_address(text), port, checksums(how), counters)
 """
 
 # Sends each case, then says what was counted.
 _SENDER = _COMMON + """
-for case in json.loads(sys.argv[1]):
-    local, remote = LinkLayerAddress.parse(case["local"]), LinkLayerAddress.parse(case["remote"])
+errors = []
+for case in json.loads(sys.argv[2]):
+    local, remote = LinkLayerAddress.parse(case["local"], port), LinkLayerAddress.parse(case["remote"], port)
     sender = endpoint(case["local"])
-    sender.send(Datagram(bytes(case["size"]), local, remote, OuterHeader(*case["outer"])))
+    outer = OuterHeader(*case["outer"])
+    sender.send(Datagram(bytes(case["size"]), local, remote, outer, 0, case["protocol"]))
     time.sleep(0.05)
-    sender.drain_errors()
+    errors += [[e.kind, e.mtu, e.remote.text, len(e.quote)] for e in sender.take_errors()]
     sender.close()
-print(json.dumps(counters))
+print(json.dumps([counters, errors]))
 """
 
 # Prints for each datagram what the endpoint received, and the frames beneath it.
@@ -45,7 +51,7 @@ _RECEIVER = _COMMON + """
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 wire.bind(("eth0", 0))
 wire.settimeout(0.1)
-endpoints = [endpoint(text) for text in sys.argv[1:]]
+endpoints = [endpoint(text) for text in sys.argv[2:]]
 print("ready", flush=True)
 end = time.monotonic() + 3
 received, frames = [], []
@@ -57,7 +63,7 @@ while time.monotonic() < end:
     for one in endpoints:
         for d in one.receive():
             received.append([d.remote.text, d.remote.port, len(d.payload), d.outer.hop_limit,
-                             d.outer.traffic_class, d.outer.flow_label])
+                             d.outer.traffic_class, d.outer.flow_label, d.protocol])
 print(json.dumps([received, frames]))
 """
 
@@ -82,56 +88,85 @@ def namespaces():
             subprocess.run(["ip", "netns", "del", name], check=False)
 
 
-def exchange(namespaces, cases):
-    """(what the receiver's endpoint saw, UDP frames as bytes from the IP header on, sender's counters)."""
+def exchange(namespaces, cases, **how):
+    """(what the receiver's endpoint saw, frames as bytes from the IP header on, counters and errors)."""
+    how = json.dumps(how)
     a, b = ([("ip"), "netns", "exec", name, sys.executable, "-c"] for name in namespaces)
     options = {"stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
-    with subprocess.Popen([*b, _RECEIVER, *ADDRESSES["b"]], **options) as receiver:
+    with subprocess.Popen([*b, _RECEIVER, how, *ADDRESSES["b"]], **options) as receiver:
         assert receiver.stdout.readline() == "ready\n"
-        sent = subprocess.run([*a, _SENDER, json.dumps(cases)], check=True, **options)
+        sent = subprocess.run([*a, _SENDER, how, json.dumps(cases)], check=True, **options)
         received, frames = json.loads(receiver.stdout.read())
     packets = [bytes.fromhex(frame)[14:] for frame in frames]
-    ours = [p for p in packets if (p[9] == 17 if p[0] >> 4 == 4 else p[6] in (17, 44) if p[0] >> 4 == 6 else False)]
-    return received, ours, json.loads(sent.stdout)
+    ours = [p for p in packets if p[0] >> 4 in (4, 6) and p[9 if p[0] >> 4 == 4 else 6] in (4, 17, 41, 44)]
+    return received, ours, *json.loads(sent.stdout)
 
 
-def case(family: int, size: int, hop_limit: int, traffic_class: int, flow_label: int, dont_fragment: bool):
+def case(family: int, size: int, hop_limit: int, traffic_class: int, flow_label: int, dont_fragment: bool, protocol: int = 17):
     local, remote = ADDRESSES["a"][family == 6], ADDRESSES["b"][family == 6]
     outer = [hop_limit, traffic_class, flow_label, dont_fragment]
-    return {"local": local, "remote": remote, "size": size, "outer": outer}
+    return {"local": local, "remote": remote, "size": size, "outer": outer, "protocol": protocol}
 
 
-def test_ipv4(namespaces):
-    """DF=0 has a UDP checksum, DF=1 has none; TTL and TOS are as asked, the port is always ours."""
+@pytest.mark.parametrize(("knob", "df0", "df1"), [("auto", True, False), ("always", True, True), ("never", False, False)])
+def test_ipv4(namespaces, knob, df0, df1):
+    """DF=0 has a UDP checksum by default, DF=1 has none; TTL and TOS are as asked, the port is always ours."""
     cases = [case(4, 100, 33, 0xB9, 0, False), case(4, 200, 1, 0, 0, True)]
-    received, (first, second), counters = exchange(namespaces, cases)
+    received, (first, second), counters, errors = exchange(namespaces, cases, udp_checksum=knob)
     assert [r[:5] for r in received] == [
         ["203.0.113.1", 8060, 100, 33, 0xB9],
         ["203.0.113.1", 8060, 200, 1, 0],
     ]
-    assert first[6] & 0x40 == 0 and first[26:28] != b"\0\0"
-    assert second[6] & 0x40 and second[26:28] == b"\0\0"
+    assert (first[6] & 0x40, second[6] & 0x40) == (0, 0x40)
+    assert (first[26:28] != b"\0\0", second[26:28] != b"\0\0") == (df0, df1)
+    assert (counters, errors) == ({}, [])
+
+
+@pytest.mark.parametrize(("how", "has_checksum"), [({}, False), ({"udp_checksum": "always"}, True), ({"encapsulation": "gue", "udp_checksum": "never"}, True)])
+def test_ipv6(namespaces, how, has_checksum):
+    """No UDP checksum but with GUE; hop limit, traffic class and flow label are as asked."""
+    received, (packet,), counters, _errors = exchange(namespaces, [case(6, 100, 33, 0xB9, 0x12345, False)], **how)
+    assert received == [["fd00:ae::1", 8060, 100, 33, 0xB9, 0x12345, 17]]
+    assert (packet[46:48] != b"\0\0") == has_checksum
     assert counters == {}
 
 
-def test_ipv6(namespaces):
-    """No UDP checksum; hop limit, traffic class and flow label are as asked."""
-    received, (packet,), counters = exchange(namespaces, [case(6, 100, 33, 0xB9, 0x12345, False)])
-    assert received == [["fd00:ae::1", 8060, 100, 33, 0xB9, 0x12345]]
-    assert packet[46:48] == b"\0\0"
+@pytest.mark.parametrize("protocol", [4, 41, 44])
+def test_raw_ipv4(namespaces, protocol):
+    """The payload stands right behind the IP header, our Fragment header too."""
+    cases = [case(4, 100, 33, 0xB9, 0, False, protocol), case(4, 200, 1, 0, 0, True, protocol)]
+    received, (first, second), counters, errors = exchange(namespaces, cases, encapsulation="raw")
+    assert received == [
+        ["203.0.113.1", 0, 100, 33, 0xB9, 0, protocol],
+        ["203.0.113.1", 0, 200, 1, 0, 0, protocol],
+    ]
+    assert (first[6] & 0x40, second[6] & 0x40) == (0, 0x40)
+    assert (first[9], first[20:]) == (protocol, bytes(100))
+    assert (counters, errors) == ({}, [])
+
+
+@pytest.mark.parametrize("protocol", [4, 41])
+def test_raw_ipv6(namespaces, protocol):
+    """Hop limit, traffic class and flow label are as asked."""
+    received, (packet,), counters, _errors = exchange(namespaces, [case(6, 100, 33, 0xB9, 0x12345, False, protocol)], encapsulation="raw")
+    assert received == [["fd00:ae::1", 0, 100, 33, 0xB9, 0x12345, protocol]]
+    assert (packet[6], packet[40:]) == (protocol, bytes(100))
     assert counters == {}
 
 
-def test_too_large(namespaces):
-    """What must not be fragmented and does not fit is counted; the next datagram goes out."""
-    cases = [case(f, size, 64, 0, 0, True) for f in (4, 6) for size in (1600, 100)]
-    received, _packets, counters = exchange(namespaces, cases)
+@pytest.mark.parametrize(("kind", "protocol"), [("plain", 17), ("raw", 41)])
+def test_too_large(namespaces, kind, protocol):
+    """What must not be fragmented and does not fit is reported with what would; the next goes out."""
+    cases = [case(f, size, 64, 0, 0, True, protocol) for f in (4, 6) for size in (1600, 100)]
+    received, _packets, counters, errors = exchange(namespaces, cases, encapsulation=kind)
     assert [r[2] for r in received] == [100, 100]
     assert counters["underlay_send_emsgsize"] == 2
+    assert errors == [["local", 1500, "203.0.113.2", 1600], ["local", 1500, "fd00:ae::2", 1600]]
 
 
 def test_fragments_where_allowed(namespaces):
-    """With DF=0 the underlay may fragment."""
-    received, packets, _counters = exchange(namespaces, [case(4, 1600, 64, 0, 0, False), case(6, 1600, 64, 0, 0, False)])
-    assert [r[2] for r in received] == [1600, 1600]
-    assert len(packets) == 4
+    """With DF=0 an IPv4 underlay may fragment; over IPv6 nothing but tunnel fragments (section 6.4)."""
+    received, packets, _counters, errors = exchange(namespaces, [case(4, 1600, 64, 0, 0, False), case(6, 1600, 64, 0, 0, False)])
+    assert [r[:3] for r in received] == [["203.0.113.1", 8060, 1600]]
+    assert len(packets) == 2
+    assert errors == [["local", 1500, "fd00:ae::2", 1600]]

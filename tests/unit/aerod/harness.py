@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import heapq
 from collections.abc import Callable
 from itertools import count
@@ -18,9 +19,11 @@ from aerod.config import (
     ServerConfig,
     UnderlayConfig,
 )
+from aerod.config_encapsulation import EncapsulationConfig, SignaturesConfig
 from aerod.interface import (
     AddRoute,
     Datagram,
+    FindServer,
     FindServers,
     KernelRoute,
     LeasesChanged,
@@ -31,11 +34,18 @@ from aerod.interface import (
 )
 from aerod.nodes.node import make_node
 from aerod.state.forwarding import DEFAULT_ROUTES
+from aerod.state.keyring import Key
 from aerod.wire.ip import ICMPV6, UDP, IPHeader, build_ipv4, build_ipv6, parse_ip
 from tests.unit.aerod.fake_kea import FakeKea
 
 ASPS = (Prefix.parse("2001:db8::/32"), Prefix.parse("198.51.100.0/24"))
 LATENCY = 0.01
+
+
+def signature_key(name: str, owner: bytes) -> Key:
+    """The key of the node called ``name``, for ``owner`` as others know it."""
+    secret = hashlib.sha256(name.encode()).digest()
+    return Key(int.from_bytes(secret[:4], "big"), secret, owner)
 
 
 def lla(text: str, port: int = 8060) -> LinkLayerAddress:
@@ -155,6 +165,13 @@ class Network:
         self.cut: set[str] = set()
         self.log: list[tuple[str, Datagram]] = []
         self.name_servers: list[LinkLayerAddress] = []
+        # What is not by default in ``[link]``.
+        self.link_settings: dict = {}
+        self.how = EncapsulationConfig()
+        # Whether unsigned packets are refused, None for a link without keys.
+        self.require_signature: bool | None = None
+        # For which Clients Servers answer Predirects themselves.
+        self.redirect_clients = "never"
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = count()
 
@@ -186,8 +203,11 @@ class Network:
         prefixes: int = 2,
         nat: Nat | None = None,
         layout: str = "rfc8415",
+        optimise: bool = False,
+        accept: bool = False,
     ) -> Host:
-        client = ClientConfig(duid, prefixes, count, tuple(map(lla, servers)), None, 1500)
+        addresses_of_servers = tuple(map(lla, servers))
+        client = ClientConfig(duid, prefixes, count, addresses_of_servers, None, 1500, optimise, accept)
         return self._add(name, "client", None, addresses, [], client=client, nat=nat, layout=layout)
 
     def _add(
@@ -195,15 +215,26 @@ class Network:
     ) -> Host:
         config = Config(
             NodeConfig(name, role, aero_id, "aero0"),
-            LinkConfig("example.net", ASPS, 8060, layout),
+            LinkConfig("example.net", ASPS, 8060, layout, **self.link_settings),
             (UnderlayConfig("eth0", 0, 255, ()),),
             tuple(neighbors),
-            ServerConfig(5.0) if role == "server" else None,
+            ServerConfig(5.0, self.redirect_clients) if role == "server" else None,
             client,
+            self.how,
+            self._signatures(name, role, neighbors, client) if self.require_signature is not None else None,
         )
         host = Host(self, config, [underlay(*addresses)], nat)
         self.hosts.append(host)
         return host
+
+    def _signatures(self, name, role, neighbors, client) -> SignaturesConfig:
+        """The keys of a node: its own, and those of the Clients or Servers below it."""
+        if role == "relay":
+            peers = [signature_key(n.name, link_local(n.id)) for n in neighbors]
+            return SignaturesConfig(self.require_signature, None, tuple(peers))
+        own = signature_key(name if client is None else client.duid.hex(), b"")
+        peers = [] if client else [signature_key(duid.hex(), duid) for duid in (C1, C2)]
+        return SignaturesConfig(self.require_signature, own, tuple(peers))
 
     # Running
 
@@ -246,7 +277,7 @@ class Network:
             source = sender.nat.outward(source, datagram.remote)
         if {sender.name, datagram.local.text} & self.cut or self.random.random() < self.loss:
             return
-        arriving = Datagram(datagram.payload, datagram.remote, source, datagram.outer)
+        arriving = Datagram(datagram.payload, datagram.remote, source, datagram.outer, 0, datagram.protocol)
         self.later(LATENCY, lambda: self._arrive(arriving))
 
     def _arrive(self, datagram: Datagram) -> None:
@@ -257,7 +288,9 @@ class Network:
             if local is None or not host.up or host.name in self.cut or local.port != 8060:
                 continue
             if any(local.ip in u.addresses for u in host.underlays):
-                received = Datagram(datagram.payload, local, datagram.remote, datagram.outer)
+                received = Datagram(
+                    datagram.payload, local, datagram.remote, datagram.outer, 0, datagram.protocol
+                )
                 host.node.datagram_received(received, self.now)
                 self.settle(host)
                 return
@@ -283,11 +316,20 @@ class Network:
         elif isinstance(action, FindServers):
             host.asked.append(action.name)
             self.later(LATENCY, lambda: self._resolve(host))
+        elif isinstance(action, FindServer):
+            host.asked.append(action.id)
+            self.later(LATENCY, lambda: self._resolve_server(host, action.id))
         elif isinstance(action, Notice):
             host.notices.append(action.text)
 
     def _resolve(self, host: Host) -> None:
         host.node.servers_found(list(self.name_servers), self.now)
+        self.settle(host)
+
+    def _resolve_server(self, host: Host, aero_id: int) -> None:
+        servers = [h for h in self.hosts if h.config.node.role == "server" and h.config.node.id == aero_id]
+        found = [LinkLayerAddress(ip, 8060) for h in servers for u in h.underlays for ip in u.addresses]
+        host.node.server_found(aero_id, found, self.now)
         self.settle(host)
 
     def _announce(self, prefix: Prefix) -> None:
@@ -332,7 +374,11 @@ S2_ADDRESSES = ("203.0.113.12", "fd00:ae::12")
 
 
 class Link(Network):
-    """One Relay r1, two Servers s1 and s2, Client c1 at s1 and c2 at s2; nothing has run yet."""
+    """One Relay r1, two Servers s1 and s2, Client c1 at s1 and c2 at s2; nothing has run yet.
+
+    With ``optimise`` the Clients send straight to each other where they can; ``link_settings`` are
+    values of ``[link]`` other than the defaults.
+    """
 
     def __init__(
         self,
@@ -344,8 +390,18 @@ class Link(Network):
         c1_servers: tuple[str, ...] = (S1_ADDRESSES[0],),
         c2_servers: tuple[str, ...] = (S2_ADDRESSES[0],),
         count: int = 1,
+        optimise: bool | tuple[bool, bool] = False,
+        redirect_clients: str = "never",
+        how: EncapsulationConfig | None = None,
+        require_signature: bool | None = None,
+        **link_settings: float,
     ) -> None:
         super().__init__(seed)
+        self.link_settings = link_settings
+        self.how = how or self.how
+        self.require_signature = require_signature
+        self.redirect_clients = redirect_clients
+        one, two = optimise if isinstance(optimise, tuple) else (optimise, optimise)
         relays = [permanent("r1", 1, *R1_ADDRESSES)]
         servers = [permanent("s1", 11, *S1_ADDRESSES), permanent("s2", 12, *S2_ADDRESSES)]
         self.r1 = self.relay("r1", 1, *R1_ADDRESSES, servers=servers)
@@ -353,8 +409,12 @@ class Link(Network):
         self.s2 = self.server("s2", 12, *S2_ADDRESSES, relays=relays, table=TABLE, layout=layout)
         for server in (self.s1, self.s2):
             self.use_relay(server, 1)
-        self.c1 = self.client("c1", C1, *c1, servers=c1_servers, count=count, nat=nat, layout=layout)
-        self.c2 = self.client("c2", C2, *c2, servers=c2_servers, count=count, layout=layout)
+        self.c1 = self.client(
+            "c1", C1, *c1, servers=c1_servers, count=count, nat=nat, layout=layout, optimise=one, accept=one
+        )
+        self.c2 = self.client(
+            "c2", C2, *c2, servers=c2_servers, count=count, layout=layout, optimise=two, accept=two
+        )
 
     def settled(self) -> Link:
         """Run until the Clients have what they want."""

@@ -134,7 +134,7 @@ def test_mistakes_of_a_server(line, replacement, named):
         ("prefixes = 2", "eun_mtu = 1279\nprefixes = 2", "client.eun_mtu = 1279: must be a whole number"),
         ('"eth1"', '"eth0"', "client.eun_interface: 'eth0'"),
         ('"eth1"', '"an interface"', "client.eun_interface = 'an interface'"),
-        ("[client]", f"{NEIGHBOR}[client]", "neighbor: a Client has no permanent neighbors"),
+        ("[client]", f"{NEIGHBOR}[client]", "neighbor: a Client with client.acps has its Servers here"),
     ],
 )
 def test_mistakes_of_a_client(line, replacement, named):

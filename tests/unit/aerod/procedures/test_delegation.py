@@ -116,7 +116,8 @@ def test_rebind_at_t2_and_start_over_at_the_end() -> None:
     assert (message.type, header.source) == (SOLICIT, UNASSIGNED_CLIENT)
     assert link.c1.node.status(link.now)["primary"] is None
     kinds = types(link)
-    assert kinds.count(RENEW) < 9 and kinds.count(REBIND) < 16
+    # Every 30 s one Rebind as for a NAT that has forgotten us (O-27).
+    assert kinds.count(RENEW) < 9 and kinds.count(REBIND) < 16 + 7200 / 27
 
 
 def test_lost_messages_are_sent_again() -> None:
@@ -197,11 +198,12 @@ def test_two_servers_at_once() -> None:
     assert link.s1.routes < link.s2.routes
     assert link.c1.node.status(link.now)["primary"] == "fe80::b"
     link.cut.add("s1")
-    link.run(1100)
+    link.run(30)
     assert link.c1.node.status(link.now)["primary"] == "fe80::c"
-    link.run(7000)
+    link.run(8000)
     assert held(link.c1) == ACPS
-    assert [lease["state"] for lease in link.c1.node.leases(link.now)][1] == "bound"
+    leases = {lease["server_address"]: lease["state"] for lease in link.c1.node.leases(link.now)}
+    assert leases == {"203.0.113.11": "soliciting", "203.0.113.12": "bound"}
 
 
 def test_a_silent_server_gives_way_to_another() -> None:

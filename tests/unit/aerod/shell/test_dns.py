@@ -46,7 +46,7 @@ def test_addresses_and_smallest_ttl():
     message.answer[0].add(dns.rrset.from_text("x.", 60, "IN", "A", "203.0.113.12")[0], 300)
     answer = parse(message.to_wire())
     assert answer[:3] == (77, 0, (NAME, TYPE_A))
-    assert set(answer.addresses) == {parse_address("203.0.113.11"), parse_address("203.0.113.12")}
+    assert set(answer.data) == {parse_address("203.0.113.11"), parse_address("203.0.113.12")}
     assert answer.ttl == 300
 
 
@@ -54,18 +54,18 @@ def test_aliases_are_followed():
     """A CNAME leads to the addresses; its TTL counts too."""
     chain = (f"{NAME}. 10 IN CNAME s.example.org.", "s.example.org. 300 IN AAAA fd00::1")
     answer = parse(response(*chain, kind="AAAA").to_wire())
-    assert answer.addresses == (parse_address("fd00::1"),) and answer.ttl == 10
+    assert answer.data == (parse_address("fd00::1"),) and answer.ttl == 10
 
 
 def test_alias_loop_ends():
     """Names that point at each other give nothing."""
     answer = parse(response(f"{NAME}. 10 IN CNAME b.", f"b. 10 IN CNAME {NAME}.").to_wire())
-    assert answer.addresses == ()
+    assert answer.data == ()
 
 
 def test_other_names_are_ignored():
     """An address of a name nobody asked for is no answer."""
-    assert parse(response("evil.example.org. 300 IN A 203.0.113.66").to_wire()).addresses == ()
+    assert parse(response("evil.example.org. 300 IN A 203.0.113.66").to_wire()).data == ()
 
 
 def test_name_error():

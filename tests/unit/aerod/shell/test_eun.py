@@ -90,6 +90,7 @@ def test_radvd_of_a_lease():
     assert radvd.render("eth1", 1400, planned(V6, V4), NOW) == (
         "interface eth1 {\n"
         "    AdvSendAdvert on;\n"
+        "    MaxRtrAdvInterval 600;\n"
         "    AdvDefaultLifetime 1800;\n"
         "    AdvLinkMTU 1400;\n"
         "    prefix 2001:db8:1:2::/64 {\n"
@@ -99,6 +100,12 @@ def test_radvd_of_a_lease():
         "    };\n"
         "};\n"
     )
+
+
+def test_radvd_of_a_short_lease():
+    """The Client is no router for longer than the lease lasts (section 3.15.2)."""
+    text = radvd.render("eth1", 1500, planned(V6), NOW + 6300)
+    assert "    MaxRtrAdvInterval 300;\n    AdvDefaultLifetime 900;\n" in text
 
 
 def test_radvd_of_a_loss():

@@ -55,8 +55,8 @@ def test_unfinished_address_is_not_used(flags):
     assert usable(configured("fd00::b"), at("fd00::b", flags)) == []
 
 
-def test_clients_take_all_lasting_addresses():
-    """No link-local, loopback, deprecated address, none of an own ACP; a privacy address comes last."""
+def test_clients_take_all_global_addresses():
+    """No link-local or loopback address, none of an own ACP; first what is to last, privacy ones behind."""
     present = (
         at("fe80::1"),
         at("fd00::1", IFA_F_TEMPORARY),
@@ -69,7 +69,27 @@ def test_clients_take_all_lasting_addresses():
     )
     leased = (Prefix.parse("198.51.100.32/28"),)
     found = usable(configured(), *present, leased=leased)
-    assert found == ["203.0.113.5", "203.0.113.6", "fd00::2", "fd00::1"]
+    assert found == ["203.0.113.5", "203.0.113.6", "fd00::2", "fd00::1", "fd00::3"]
+
+
+class TwoInterfaces(FakeKernel):
+    """eth0 and eth1, each with one address."""
+
+    def link(self, name: str) -> Link | None:
+        return Link(2, name, True, 1400)
+
+    def addresses_of(self, name: str) -> list[Address]:
+        return [self._addresses[name == "eth1"]]
+
+
+def test_an_underlay_whose_address_is_deprecated_is_about_to_go():
+    """It is given up as soon as there is another one, and still serves until then."""
+    both = (UnderlayConfig("eth0", 0, 255, ()), UnderlayConfig("eth1", 1, 100, ()))
+    going, staying = at("203.0.113.5", IFA_F_DEPRECATED), at("203.0.113.6")
+    found = usable_underlays(both, TwoInterfaces(going, staying), ())
+    assert [(u.link_id, u.preference) for u in found] == [(0, 0), (1, 100)]
+    found = usable_underlays(both[:1], TwoInterfaces(going, staying), ())
+    assert [(u.link_id, u.preference) for u in found] == [(0, 255)]
 
 
 def test_down_or_missing():

@@ -8,6 +8,7 @@ import pytest
 from aerod.address import Prefix, link_local, parse_address
 from aerod.state.neighbors import PERMANENT, STATIC, Link, Neighbor, NeighborCache
 from aerod.state.underlays import Underlays
+from aerod.wire.carriage import make_carriage
 from tests.unit.aerod.harness import lla, underlay
 
 SIX, FOUR = Prefix.parse("2001:db8:1::/48"), Prefix.parse("192.0.2.32/28")
@@ -122,7 +123,7 @@ def test_two_links_may_share_an_address(cache, client) -> None:
 
 def test_the_best_link_of_a_usable_family_is_chosen(client) -> None:
     """O-18: highest Preference, ties to the lowest Link ID, families without underlay skipped."""
-    usable = Underlays(8060)
+    usable = Underlays(8060, make_carriage())
     usable.replace([underlay("203.0.113.2")])
     client.links = {
         3: Link(3, 255, lla("fd00::5")),
@@ -142,7 +143,7 @@ def test_the_best_link_of_a_usable_family_is_chosen(client) -> None:
 
 def test_the_own_address_the_neighbor_uses_is_kept(client) -> None:
     """A NAT lets packets in only from the address the Client wrote to."""
-    usable = Underlays(8060)
+    usable = Underlays(8060, make_carriage())
     usable.replace([underlay("203.0.113.2", "203.0.113.3")])
     client.links = {0: Link(0, 255, lla("203.0.113.5"), parse_address("203.0.113.3"))}
     client.choose_path(usable)

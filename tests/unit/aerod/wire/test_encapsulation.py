@@ -14,10 +14,10 @@ from aerod.wire.encapsulation import (
     FragmentField,
     check_inner,
     decode,
-    encaps,
     encode,
     header_checksum,
     inner_protocol,
+    quoted,
 )
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.ip import IPV4, IPV6, build_ipv4, build_ipv6
@@ -28,12 +28,6 @@ SERVER6 = LinkLayerAddress.parse("fd00:ae::11")
 INNER6 = build_ipv6(parse_address("2001:db8::1"), parse_address("2001:db8::2"), 59, b"data")
 INNER4 = build_ipv4(parse_address("192.0.2.1"), parse_address("192.0.2.2"), 17, b"data")
 SIGNATURE = bytes(range(20))
-
-
-def test_encaps_counts_the_fragment_fields() -> None:
-    """ENCAPS is 36 bytes over IPv4 and 56 over IPv6, whether or not a packet is a fragment."""
-    assert encaps(SERVER) == 36
-    assert encaps(SERVER6) == 56
 
 
 @pytest.mark.parametrize(("inner", "protocol"), [(INNER4, IPV4), (INNER6, IPV6)])
@@ -139,6 +133,24 @@ def test_fragment_roundtrip(units: int, more: bool, identification: int, body: b
     payload = encode(memoryview(body), 41, fragment, SIGNATURE if signed else b"")
     decoded = decode(memoryview(payload), CLIENT, SERVER)
     assert decoded == (41, body, fragment, SIGNATURE if signed else None)
+
+
+def test_a_header_checksum_of_ours_is_right_at_the_other_end() -> None:
+    """With both ends given C is set, and stands before the signature."""
+    payload = encode(INNER6, IPV6, FragmentField(0, True, 7), SIGNATURE, (CLIENT, SERVER))
+    assert payload[0] == 0x0F
+    assert decode(payload, CLIENT, SERVER) == (IPV6, INNER6, (0, True, 7), SIGNATURE)
+    with pytest.raises(MalformedPacket):
+        decode(payload, SERVER6, SERVER)
+
+
+@pytest.mark.parametrize("ends", [None, (CLIENT, SERVER)])
+def test_a_quote_is_taken_as_far_as_it_goes(ends) -> None:
+    """An ICMP error quotes the start only: neither checksum nor length can be right."""
+    payload = encode(INNER6, IPV6, FragmentField(0, True, 7), SIGNATURE, ends)[:-3]
+    assert quoted(payload) == (IPV6, INNER6[:-3], (0, True, 7), SIGNATURE)
+    with pytest.raises(MalformedPacket):
+        quoted(payload[:9])
 
 
 @settings(max_examples=100)

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aerod.address import LinkLayerAddress, parse_address
-from aerod.wire.encapsulation import Encapsulated, FragmentField, decode
+from aerod.wire.encapsulation import Encapsulated, FragmentField
 from aerod.wire.errors import MalformedPacket
-from aerod.wire.fragment import Reassembler, fragment_packet, split
+from aerod.wire.fragment import Reassembler, split
 from aerod.wire.ip import IPV4, IPV6, build_ipv6
 
 A, B = LinkLayerAddress.parse("203.0.113.1"), LinkLayerAddress.parse("203.0.113.2")
@@ -26,6 +26,18 @@ def piece(
     offset: int, body: bytes, more: bool, identification: int = 1, next_header: int = 59
 ) -> Encapsulated:
     return Encapsulated(next_header, body, FragmentField(offset, more, identification))
+
+
+def pieces_of(length: int, encaps: int) -> list[Encapsulated]:
+    packet = packet_of(length)
+    return [
+        piece(offset, packet[offset : offset + size], offset + size < length, next_header=IPV6)
+        for offset, size in split(length, encaps)
+    ]
+
+
+def body(whole: Encapsulated | None) -> bytes | None:
+    return whole and whole.body
 
 
 @pytest.mark.parametrize(
@@ -61,27 +73,15 @@ def test_split_obeys_rule_2(length: int, encaps: int) -> None:
         assert first + encaps <= 1024
 
 
-def test_small_packet_is_sent_plain() -> None:
-    """What needs no fragmentation has no AERO header."""
-    assert fragment_packet(packet_of(1244), 36, 7) == [packet_of(1244)]
-
-
-def test_fragments_share_identification_and_next_header() -> None:
-    """All pieces but the last say more; both name the inner protocol and the packet."""
-    first, second = fragment_packet(packet_of(1500), 36, 0x11223344)
-    assert first[:8] == bytes.fromhex("0c 29 00 01 11 22 33 44")
-    assert second[:8] == bytes.fromhex("0c 29 03 d8 11 22 33 44")
-
-
 @settings(max_examples=50)
 @given(st.integers(1245, 2048), st.randoms())
 def test_fragments_in_any_order_make_the_packet(length: int, random) -> None:
     """Order does not matter, also not for copies of a piece that come before the packet is whole."""
-    payloads = fragment_packet(packet_of(length), 56, 9)
-    payloads = payloads[:1] * 2 + payloads[1:]
-    random.shuffle(payloads)
+    pieces = pieces_of(length, 56)
+    pieces = pieces[:1] * 2 + pieces[1:]
+    random.shuffle(pieces)
     reassembler = Reassembler()
-    results = [reassembler.add(NEIGHBOR, decode(payload, A, B), 0.0) for payload in payloads]
+    results = [body(reassembler.add(NEIGHBOR, each, 0.0)) for each in pieces]
     assert packet_of(length) in results
     assert len(results) - results.count(None) == 1
 
@@ -93,7 +93,7 @@ def test_same_identification_of_another_sender_is_another_packet() -> None:
     assert reassembler.add((B, A), piece(8, b"b", False), 0) is None
     assert reassembler.add((A, B), piece(8, b"b", False, next_header=60), 0) is None
     assert reassembler.add((A, B), piece(8, b"b", False, identification=2), 0) is None
-    assert reassembler.add((A, B), piece(8, b"b", False), 0) == b"a" * 8 + b"b"
+    assert body(reassembler.add((A, B), piece(8, b"b", False), 0)) == b"a" * 8 + b"b"
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ def test_number_of_half_built_packets_is_bounded_for_each_neighbor() -> None:
         reassembler.add(NEIGHBOR, piece(0, b"a" * 8, True, identification), 1)
     assert reassembler.evicted == 1000 - 64
     assert reassembler.add(NEIGHBOR, piece(8, b"b", False, 0), 1) is None
-    assert reassembler.add(NEIGHBOR, piece(8, b"b", False, 999), 1) == b"a" * 8 + b"b"
-    assert reassembler.add((B, A), piece(8, b"b", False), 1) == b"a" * 8 + b"b"
+    assert body(reassembler.add(NEIGHBOR, piece(8, b"b", False, 999), 1)) == b"a" * 8 + b"b"
+    assert body(reassembler.add((B, A), piece(8, b"b", False), 1)) == b"a" * 8 + b"b"
 
 
 def test_bytes_of_half_built_packets_are_bounded_for_each_neighbor() -> None:
@@ -153,7 +153,7 @@ def test_bytes_of_half_built_packets_are_bounded_for_each_neighbor() -> None:
         reassembler.add(NEIGHBOR, piece(0, bytes(1000), True, identification), 0)
     assert reassembler.evicted == 1
     assert reassembler.add(NEIGHBOR, piece(1000, b"b", False, 0), 0) is None
-    assert reassembler.add(NEIGHBOR, piece(1000, b"b", False, 1), 0) == bytes(1000) + b"b"
+    assert body(reassembler.add(NEIGHBOR, piece(1000, b"b", False, 1), 0)) == bytes(1000) + b"b"
 
 
 def test_broken_packets_do_not_hold_bytes() -> None:
@@ -174,14 +174,23 @@ def test_reassembled_packet_is_what_next_header_says() -> None:
     with pytest.raises(MalformedPacket):
         reassembler.add(NEIGHBOR, piece(8, packet[8:], False, next_header=IPV4), 0)
     reassembler.add(NEIGHBOR, piece(0, packet[:8], True, next_header=IPV6), 0)
-    assert reassembler.add(NEIGHBOR, piece(8, packet[8:], False, next_header=IPV6), 0) == packet
+    assert body(reassembler.add(NEIGHBOR, piece(8, packet[8:], False, next_header=IPV6), 0)) == packet
+
+
+def test_the_signature_is_that_of_the_first_piece() -> None:
+    """It covers the whole packet and comes in its first fragment, in whatever order (draft section 3.10)."""
+    first = piece(0, b"a" * 8, True)._replace(signature=b"s" * 20)
+    for order in ([first, piece(8, b"b", False)], [piece(8, b"b", False), first]):
+        reassembler = Reassembler()
+        assert reassembler.add(NEIGHBOR, order[0], 0) is None
+        assert reassembler.add(NEIGHBOR, order[1], 0) == (59, b"a" * 8 + b"b", None, b"s" * 20)
 
 
 def test_max_size_can_be_raised() -> None:
     """2048 bytes is the default, an operator may want more."""
     reassembler = Reassembler(max_size=4096)
-    results = [reassembler.add(NEIGHBOR, decode(p, A, B), 0) for p in fragment_packet(packet_of(4096), 36, 1)]
-    assert results[-1] == packet_of(4096)
+    results = [reassembler.add(NEIGHBOR, each, 0) for each in pieces_of(4096, 36)]
+    assert body(results[-1]) == packet_of(4096)
 
 
 @settings(max_examples=50)
@@ -193,12 +202,12 @@ def test_max_size_can_be_raised() -> None:
 def test_any_fragments_give_a_packet_or_none_or_malformed(fragments: list) -> None:
     """No sequence makes any other error, and the accounts stay right."""
     reassembler = Reassembler(max_size=64, per_neighbor=2, per_neighbor_bytes=80)
-    for units, body, more, identification in fragments:
+    for units, data, more, identification in fragments:
         try:
-            whole = reassembler.add(NEIGHBOR, piece(units * 8, body, more, identification), 0)
+            whole = reassembler.add(NEIGHBOR, piece(units * 8, data, more, identification), 0)
         except MalformedPacket:
             continue
-        assert whole is None or 0 < len(whole) <= 64
+        assert whole is None or 0 < len(whole.body) <= 64
     for neighbor in reassembler._neighbors.values():
         assert neighbor.stored == sum(packet.stored for packet in neighbor.packets.values()) <= 80
         assert len(neighbor.packets) <= 2

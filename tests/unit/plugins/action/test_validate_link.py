@@ -87,6 +87,12 @@ def test_the_example_is_right(inventory):
     assert "WARNING" not in output
 
 
+def test_an_underlay_without_protection_is_warned_of(inventory):
+    inventory.group("aero", aero_underlay_protected=False)
+    code, output = inventory.run()
+    assert (code, "[WARNING]: aero_underlay_protected = false: whoever can send" in output) == (0, True), output
+
+
 def test_no_secret_is_printed(inventory):
     _code, output = inventory.run("-vvv")
     assert "2001:db8" in output

@@ -10,6 +10,7 @@ GROUPS = {"aero_relays": ["r1", "r2"], "aero_servers": ["s1", "s2"], "aero_clien
 LINK = {
     "aero_domain": "example.net",
     "aero_asps": ["2001:db8::/32", "198.51.100.0/24"],
+    "aero_underlay_protected": True,
     "aero_bgp_password": "bgp-secret",
     "aero_dns_update_server": "203.0.113.53",
     "aero_dns_tsig_name": "aero-update",

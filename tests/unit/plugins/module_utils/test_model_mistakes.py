@@ -182,6 +182,8 @@ def test_mistake_of_one_host(hosts, tmp_path, host, variable, value, line):
      "allowed: a domain of two labels or more, such as example.net"),
     ("aero_domain", "zürich.example", "aero_domain = zürich.example: not ASCII; write it in its xn-- form; "
      "allowed: a domain of two labels or more, such as example.net"),
+    ("aero_underlay_protected", None, "aero_underlay_protected = (not set): missing; allowed: true (only we can send on the "
+     "underlay, or IPsec, WireGuard or the like guards it), or false"),
     ("aero_asps", [], "aero_asps = []: the link has no service prefix; allowed: one prefix or more"),
     ("aero_bgp_backend", "brid", "aero_bgp_backend = brid: unknown; did you mean bird? allowed: bird"),
     ("aero_bgp_backend", "frr", "aero_bgp_backend = frr: unknown; allowed: bird"),
@@ -193,6 +195,9 @@ def test_mistake_of_one_host(hosts, tmp_path, host, variable, value, line):
     ("aero_port", 8060.5, "aero_port = 8060.5: not a whole number; allowed: 1 to 65535"),
     ("aero_bgp_relay_asn", "AS64512", "aero_bgp_relay_asn = AS64512: not a whole number; allowed: 1 to 4294967294"),
     ("aero_bgp_import_limit", 0, "aero_bgp_import_limit = 0: out of range; allowed: 1 to 4294967295"),
+    ("aero_accept_time", 30, "aero_accept_time = 30: too short; allowed: more than aero_forward_time = 30"),
+    ("aero_redirect_clients", "sometimes", "aero_redirect_clients = sometimes: unknown; "
+     "allowed: never, unreachable, always"),
     ("aero_release_grace", "soon", "aero_release_grace = soon: not a time in seconds; allowed: 0 to 60"),
     ("aero_lease_renew", 2000, "aero_lease_renew = 2000: too long beside aero_lease_rebind = 2000; "
      "allowed: renew < rebind < preferred <= valid"),

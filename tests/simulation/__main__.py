@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m tests.simulation``: one big link, or links of several sizes one after the other.
+
+Each size runs in a process of its own, so that its memory is its own too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from random import SystemRandom
+
+from tests.simulation.scenario import Report, run
+
+# What a Client with its part of everything else may take, generously, in KiB.
+_KIBIBYTES_PER_CLIENT = 100
+
+
+def _fits(clients: int) -> bool:
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return clients * _KIBIBYTES_PER_CLIENT * 1024 < free * 0.8
+
+
+def _one(clients: int, servers: int, relays: int, seed: int, storm: int) -> Report:
+    with ProcessPoolExecutor(1) as alone:
+        report = alone.submit(run, clients, servers, relays, seed, storm=storm).result()
+    for line in report.lines():
+        print(line, flush=True)
+    return report
+
+
+def _curve_row(report: Report) -> str:
+    cells = [f"{report.clients:8d} {report.servers:8d}"]
+    for how in report.per_move:
+        cells.append(f"{sum(report.per_move[how].values()):9.1f} {report.bytes_per_move[how]:9.0f}")
+    cells.append(f"{sum(report.quiet.values()):10.3f} {report.kibibytes_per_client:10.1f}")
+    cells.append(f"{1e6 * report.seconds / report.events:9.0f}")
+    return " ".join(cells)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--clients", type=int, nargs="+", default=[20_000], help="one size or several")
+    parser.add_argument("--servers", type=int, help="default: one for each 100 Clients")
+    parser.add_argument("--relays", type=int, default=4)
+    parser.add_argument("--storm", type=int, help="moves over a bad underlay; default: a tenth of the Clients")
+    parser.add_argument("--seed", type=int, default=SystemRandom().randrange(1 << 32))
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    reports = []
+    for clients in options.clients:
+        if not _fits(clients):
+            print(f"{clients} Clients do not fit into the memory that is free")
+            continue
+        servers = options.servers or max(2, clients // 100)
+        storm = clients // 10 if options.storm is None else options.storm
+        reports.append(_one(clients, servers, options.relays, options.seed, storm))
+    if len(reports) > 1:
+        kinds = " ".join(f"{how:>9s} {'bytes':>9s}" for how in reports[0].per_move)
+        print(f"{'Clients':>8s} {'Servers':>8s} {kinds} {'quiet/s':>10s} {'KiB/Client':>10s} {'us/event':>9s}")
+        print(*map(_curve_row, reports), sep="\n")
+    return any(report.wrong for report in reports)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,7 +26,7 @@ from aerod.wire.encapsulation import Encapsulated
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.fragment import Reassembler
 from aerod.wire.icmp import UNSPECIFIED_IPV4, is_error
-from aerod.wire.ip import ECN_MASK, ICMPV6, TCP, UDP, IPHeader, combine_ecn, parse_ip
+from aerod.wire.ip import ECN_MASK, ICMPV6, IPV4, IPV6, TCP, UDP, IPHeader, combine_ecn, parse_ip
 
 # First bytes of a payload that are those of an inner packet; no byte is above them.
 _BARE, _NOT_BARE = 0x40, 0x100
@@ -207,6 +207,8 @@ class PlainEngine:
         """Return the whole packet that came or became whole; None if there is none yet, or none to take."""
         remote, local = datagram.remote, datagram.local
         encapsulated = self._carriage.decode(datagram.payload, remote, local, datagram.protocol)
+        if encapsulated.next_header not in (IPV4, IPV6):
+            raise MalformedPacket(f"nothing here takes protocol {encapsulated.next_header}")
         fragment, signature = encapsulated.fragment, encapsulated.signature
         is_start = fragment is None or fragment.offset == 0
         if signature is None and is_start and self._keys is not None and self._keys.required:

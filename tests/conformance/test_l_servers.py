@@ -11,6 +11,7 @@ import pytest
 from tests.conformance import packets as p
 from tests.conformance.bench import Bench
 from tests.conformance.fakes import FakeClient, FakeDhcp, FakeServer
+from tests.conformance.name_server import NameServer
 from tests.conformance.plan import H1, H1_V4, NATIVE6, NODES
 from tests.conformance.traffic import has_echo, ident
 
@@ -142,6 +143,21 @@ def test_aero_190_new_server_forwards_the_release(moving):
     assert (frame.node, frame.src, frame.dst) == ("s2", bench.address("s2"), bench.address("s1"))
     assert (frame.inner.src, frame.inner.dst) == (C1, S1)
     assert frame.dport == p.AERO_PORT
+
+
+def test_aero_190_old_server_is_found_in_the_dns(make_bench):
+    """Where Servers have not been told of each other, the name made from the ID leads to the old one."""
+    bench = make_bench(nodes=("r1", "s1", "s2", "c1", "x"))
+    name = "b._server.linkupnetworks"
+    names = NameServer(bench, "x", {"example.net": [f"{name} A {bench.address('s1', 4)}", f"{name} AAAA {bench.address('s1', 6)}"]})
+    names.use("s2")
+    client = attached(bench, "s1", "s2")
+    u = bench.capture()
+    release(client)
+    frame = u.wait_for(lambda f: is_release(f) and f.node == "s2")
+    assert (frame.src, frame.dst) == (bench.address("s2"), bench.address("s1"))
+    assert client.wait_for(lambda r: r.dhcp and r.dhcp.xid == 0x2E1 and r.dhcp.type == p.REPLY).address == bench.address("s2")
+    assert {(f"{name}.example.net", kind) for kind in ("A", "AAAA")} <= set(names.queries())
 
 
 def test_aero_191_old_server_forwards_for_five_seconds(moving):

@@ -29,7 +29,6 @@ class EncapsulationConfig:
     header_checksum: bool = False
     probe: bool = True
     reassembly_size: int = 2048
-    underlay_multicast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,6 @@ def parse_encapsulation(link: Table) -> EncapsulationConfig:
         reassembly_size=link.integer(
             "reassembly_size", REASSEMBLY_MIN, REASSEMBLY_MAX, default.reassembly_size
         ),
-        underlay_multicast=link.truth("underlay_multicast", default.underlay_multicast),
     )
     if config.header_checksum and config.encapsulation != "plain":
         link.error("header_checksum", True, f"{config.encapsulation} has no AERO header to put it in")

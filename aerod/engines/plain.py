@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from aerod.address import LINK_LOCAL_PREFIX, UNSPECIFIED, LinkLayerAddress, is_multicast
+from aerod.address import LINK_LOCAL_PREFIX, MAPPED_PREFIX, UNSPECIFIED, LinkLayerAddress, is_multicast
 from aerod.engines.anycast import is_anycast_tunnel, unwrapped
 from aerod.engines.transmit import Transmitter
 from aerod.interface import Datagram
@@ -26,10 +26,12 @@ from aerod.wire.encapsulation import Encapsulated
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.fragment import Reassembler
 from aerod.wire.icmp import UNSPECIFIED_IPV4, is_error
-from aerod.wire.ip import ECN_MASK, ICMPV6, TCP, UDP, IPHeader, combine_ecn, parse_ip
+from aerod.wire.ip import ECN_MASK, ICMPV6, IPV4, IPV6, TCP, UDP, IPHeader, combine_ecn, parse_ip
 
 # First bytes of a payload that are those of an inner packet; no byte is above them.
 _BARE, _NOT_BARE = 0x40, 0x100
+_LINK_SCOPE = (b"\xff\x02", MAPPED_PREFIX + bytes((224, 0, 0)))
+_CONTROL_HOP_LIMIT = 64
 _BGP_PORT = 179
 _ECHO = frozenset({128, 129})
 _ICMPV6_ERRORS = range(1, 128)
@@ -207,6 +209,8 @@ class PlainEngine:
         """Return the whole packet that came or became whole; None if there is none yet, or none to take."""
         remote, local = datagram.remote, datagram.local
         encapsulated = self._carriage.decode(datagram.payload, remote, local, datagram.protocol)
+        if encapsulated.next_header not in (IPV4, IPV6):
+            raise MalformedPacket(f"nothing here takes protocol {encapsulated.next_header}")
         fragment, signature = encapsulated.fragment, encapsulated.signature
         is_start = fragment is None or fragment.offset == 0
         if signature is None and is_start and self._keys is not None and self._keys.required:
@@ -307,9 +311,20 @@ class PlainEngine:
         elif kind == "dhcpv6" and header.destination[0] >= 0xFE:
             self._punt.control_from_kernel(packet, header, now)
         elif is_multicast(header.destination):
-            self._counters.drop("multicast")
+            self._multicast_from_kernel(packet, header, now)
         else:
             self.send_from_here(packet, header, now)
+
+    def _multicast_from_kernel(self, packet: bytes, header: IPHeader, now: float) -> None:
+        """Send what is for the whole link to a Server, since the underlay has no multicast (section 3.24)."""
+        server = self._forwarding.multicast
+        source = self._forwarding.target(int.from_bytes(header.source, "big"))
+        if server is None or source is not Verdict.LOCAL or not header.destination.startswith(_LINK_SCOPE):
+            self._counters.drop("multicast")
+            return
+        # Such packets often have hop limit 1, and the Server is many hops away (O-9).
+        far = header._replace(hop_limit=max(header.hop_limit, _CONTROL_HOP_LIMIT))
+        self._send(server, packet, far, None, now)
 
     def send_from_here(self, packet: bytes, header: IPHeader, now: float) -> None:
         """Send a packet of this node's network layer to the neighbor its destination leads to."""

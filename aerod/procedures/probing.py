@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Probes: does a path carry 1500 bytes and the encapsulation whole (draft section 3.13; 6.5, O-13).
+"""Probes: does a path carry 1500 bytes and the encapsulation whole (draft section 3.13, O-13).
 
 A probe is a Neighbor Solicitation with a Nonce, padded behind the inner packet.  The answer with
 that Nonce proves the path, and packets of more than 1280 bytes need no fragmentation any more.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the underlay's ICMP errors mean for the link (draft section 3.14; section 7).
+"""What the underlay's ICMP errors mean for the link (draft section 3.14).
 
 They are believed only from a path to a neighbor (O-15), and acted on at once only when they tell a
 size: all else has to persist.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hears of reassembly that failed elsewhere: ICMPv4 Time Exceeded with code 1.
 
-The kernel keeps it from ordinary sockets.  A raw socket takes CAP_NET_RAW, and only a link that sends no UDP checksums has use for it.
+The kernel keeps it from ordinary sockets.  A raw socket takes CAP_NET_RAW, and only a link that
+sends no UDP checksums has use for it.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 """The UDP sockets of one own address.
 
 IPv4 needs two, since neither DF nor the UDP checksum can be chosen for one packet: the first sends
-with DF=0, the second with DF=1 (protocol section 6.6).  The pair shares its port, and a BPF
+with DF=0, the second with DF=1 (draft section 3.13.2).  The pair shares its port, and a BPF
 program gives all that arrives to the first.  IPv6 needs one.
 """
 

@@ -22,7 +22,7 @@ log = logging.getLogger("aerod")
 Endpoint = UdpEndpoint | RawEndpoint
 
 _ENDPOINTS: dict[str, type[Endpoint]] = {"plain": UdpEndpoint, "gue": UdpEndpoint, "raw": RawEndpoint}
-# By the knob udp_checksum (section 6.6, O-14).
+# By the knob udp_checksum (draft section 3.13.2, O-14).
 _CHECKSUMS = {
     "auto": Checksums(df0=True, df1=False, ipv6=False),
     "always": Checksums(df0=True, df1=True, ipv6=True),

@@ -42,6 +42,8 @@ class Forwarding:
         self.ids: dict[int, Target] = {}
         self.otherwise = otherwise
         self.own_sources_only = own_sources_only
+        # Where link-scope multicast of the network layer goes.
+        self.multicast: Neighbor | None = None
 
     def target(self, address: int) -> Target | None:
         """Return where packets for the 128-bit ``address`` go, None if there is no entry."""
@@ -52,8 +54,9 @@ class Forwarding:
             return self.ids[address]
         return self.routes.lookup(address)
 
-    def set_default(self, target: Target | None) -> None:
-        """Make ``target`` the default of both families, None for no default."""
+    def set_default(self, target: Neighbor | None) -> None:
+        """Make ``target`` the default of both families and the one for multicast, None for no default."""
+        self.multicast = target
         for prefix in DEFAULT_ROUTES:
             if target is None:
                 self.routes.pop(prefix)

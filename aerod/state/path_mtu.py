@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The paths that are known to carry the largest packet that is always admitted (sections 6.2 and 6.5)."""
+"""The paths that are known to carry the largest packet that is always admitted (draft section 3.13)."""
 
 from __future__ import annotations
 

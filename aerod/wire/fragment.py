@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
@@ -116,6 +117,8 @@ class Reassembler:
         self.per_neighbor_bytes = per_neighbor_bytes
         self.evicted = 0
         self._neighbors: dict[Hashable, _Neighbor] = {}
+        # Every half-built packet, the one that has to be given up first at the front.
+        self._deadlines: OrderedDict[tuple[Hashable, tuple[int, int]], float] = OrderedDict()
 
     def add(self, key: Hashable, encapsulated: Encapsulated, now: float) -> Encapsulated | None:
         """Take one fragment; return the packet once it is whole, with its signature, else None.
@@ -127,13 +130,13 @@ class Reassembler:
         next_header, body, fragment, signature = encapsulated
         packet_key = (next_header, fragment.identification)
         neighbor = self._neighbors.setdefault(key, _Neighbor())
-        packet = self._half_built(neighbor, packet_key, now)
+        packet = self._half_built(key, neighbor, packet_key, now)
         before = packet.stored
         try:
             packet.store(fragment, bytes(body), self.max_size)
         finally:
             neighbor.stored += packet.stored - before
-            self._make_room(neighbor)
+            self._make_room(key, neighbor)
         if fragment.offset == 0:
             packet.signature = signature
         if not packet.is_whole:
@@ -143,44 +146,40 @@ class Reassembler:
         check_inner(next_header, whole)
         return Encapsulated(next_header, whole, None, packet.signature)
 
-    def _half_built(self, neighbor: _Neighbor, packet_key: tuple[int, int], now: float) -> _HalfBuilt:
+    def _half_built(
+        self, key: Hashable, neighbor: _Neighbor, packet_key: tuple[int, int], now: float
+    ) -> _HalfBuilt:
         packet = neighbor.packets.get(packet_key)
         if packet is not None and packet.deadline > now:
             return packet
         neighbor.forget(packet_key)
         packet = neighbor.packets[packet_key] = _HalfBuilt(now + self.timeout)
+        self._deadlines[key, packet_key] = packet.deadline
+        self._deadlines.move_to_end((key, packet_key))
         return packet
 
-    def _make_room(self, neighbor: _Neighbor) -> None:
+    def _make_room(self, key: Hashable, neighbor: _Neighbor) -> None:
         while len(neighbor.packets) > self.per_neighbor or neighbor.stored > self.per_neighbor_bytes:
-            neighbor.forget(next(iter(neighbor.packets)))
+            oldest = next(iter(neighbor.packets))
+            neighbor.forget(oldest)
+            del self._deadlines[key, oldest]
             self.evicted += 1
 
     def _forget(self, key: Hashable, packet_key: tuple[int, int]) -> None:
         neighbor = self._neighbors[key]
         neighbor.forget(packet_key)
+        self._deadlines.pop((key, packet_key), None)
         if not neighbor.packets:
             del self._neighbors[key]
 
     def expire(self, now: float) -> int:
         """Drop what has waited too long; return how many packets that were."""
-        expired = [
-            (key, packet_key)
-            for key, neighbor in self._neighbors.items()
-            for packet_key, packet in neighbor.packets.items()
-            if packet.deadline <= now
-        ]
-        for key, packet_key in expired:
-            self._forget(key, packet_key)
-        return len(expired)
+        expired = 0
+        while self._deadlines and next(iter(self._deadlines.values())) <= now:
+            self._forget(*next(iter(self._deadlines)))
+            expired += 1
+        return expired
 
     def next_expiry(self) -> float | None:
         """Return the time of the first deadline, None if nothing is half-built."""
-        return min(
-            (
-                packet.deadline
-                for neighbor in self._neighbors.values()
-                for packet in neighbor.packets.values()
-            ),
-            default=None,
-        )
+        return next(iter(self._deadlines.values()), None)

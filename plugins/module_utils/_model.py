@@ -29,6 +29,7 @@ from ansible_collections.aero.link.plugins.module_utils._variables import (
     INFRASTRUCTURE,
     NAME_SERVER,
     OTHERS,
+    PORTS,
     REQUIRED,
     ROLE_GROUPS,
     SERVER,
@@ -164,6 +165,9 @@ def _same_value(name: str, variable: Variable, scope: Hosts, errors: Errors) -> 
 
 def _fill(draft: Draft, hosts: Hosts) -> None:
     """The values that follow from others."""
+    encapsulation = draft.link["encapsulation"]
+    if encapsulation in PORTS and draft.link["port"] == PORTS["plain"]:
+        draft.link["port"] = PORTS[encapsulation]
     draft.link["dns_zone"] = draft.link["dns_zone"] or draft.link["domain"]
     draft.link["capability_zone"] = draft.link["capability_zone"] or draft.link["capability_suffix"]
     for host, values in draft.hosts.items():

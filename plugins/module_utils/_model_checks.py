@@ -54,6 +54,7 @@ def check_all(draft: Draft) -> None:
     check_service_prefixes(draft)
     check_lifetimes(draft)
     check_neighbor_timers(draft)
+    check_encapsulation(draft)
     check_zones(draft)
     check_updates(draft)
     check_identifiers(draft)
@@ -89,6 +90,17 @@ def check_lifetimes(draft: Draft) -> None:
             continue
         draft.at(ALL_HOSTS, earlier).refuse(low, f"too long beside aero_{later} = {high}; allowed: "
                                             "renew < rebind < preferred <= valid")
+
+
+def check_encapsulation(draft: Draft) -> None:
+    """Only the AERO header has room for a checksum, and only UDP has a port."""
+    encapsulation, port = draft.link["encapsulation"], draft.link["port"]
+    if encapsulation == "raw" and port:
+        draft.at(ALL_HOSTS, "port").refuse(
+            port, "of no use with aero_encapsulation = raw, which has no UDP; allowed: 8060, the default")
+    if draft.link["header_checksum"] and encapsulation in ("gue", "raw"):
+        draft.at(ALL_HOSTS, "header_checksum").refuse(
+            "true", f"of no use with aero_encapsulation = {encapsulation}; allowed: false")
 
 
 def check_neighbor_timers(draft: Draft) -> None:

@@ -60,7 +60,7 @@ def _host(draft: Draft, host: str, acps_of: Acps) -> dict[str, t.Any]:
              "id": None, "asn": None, "client_id": None, "client_servers": None, "eun_mtu": None,
              "route_optimization": None, "accept_redirects": None, "capability_lookup": None,
              "client_configured_servers": [], "synthesized_ra": None,
-             "dns_backend": None, "dns_addresses": []}
+             "dns_backend": None, "dns_addresses": [], "other_servers": []}
     values = {**empty, **draft.hosts[host]}
     values = {name: value for name, value in values.items() if name not in _INTERNAL}
     identifier, client_id = values["id"], values["client_id"]

@@ -22,6 +22,8 @@ NODE = frozenset({RELAY, SERVER, CLIENT})
 INFRASTRUCTURE = frozenset({RELAY, SERVER})
 
 REQUIRED = object()
+# The UDP port of each encapsulation, 0 for none. Port 8060 means the AERO format, so no other one uses it.
+PORTS = {"plain": 8060, "gue": 6080, "raw": 0}
 
 
 class Variable(t.NamedTuple):
@@ -49,11 +51,22 @@ _OUTSIDE_PEER = v.entry(
     required=("name", "address", "asn"),
 )
 
+_OTHER_SERVER = v.entry(
+    {"name": v.text("a name"), "id": v.aero_id, "addresses": v.list_of(v.address, _ADDRESSES)},
+    required=("name", "id", "addresses"),
+)
+
 VARIABLES: dict[str, Variable] = {
     "aero_domain": _link(v.domain),
     "aero_asps": _link(v.list_of(v.asp, "prefixes, such as 2001:db8::/32")),
     "aero_acp_table": _link(v.text("the path of a CSV file"), "group_vars/aero/acp_table.csv"),
-    "aero_port": _link(v.number(1, 65535), 8060),
+    "aero_port": _link(v.number(1, 65535), PORTS["plain"]),
+    # Encapsulation
+    "aero_encapsulation": _link(v.choice(*PORTS), "plain"),
+    "aero_udp_checksum": _link(v.choice("auto", "always", "never"), "auto"),
+    "aero_header_checksum": _link(v.truth, False),
+    "aero_probe": _link(v.truth, True),
+    "aero_reassembly_size": _link(v.number(1576, 65535), 2048),
     "aero_underlay_protected": _link(v.declaration(
         "true (only we can send on the underlay, or IPsec, WireGuard or the like guards it), or false")),
     # Routing
@@ -73,6 +86,12 @@ VARIABLES: dict[str, Variable] = {
     "aero_release_grace": _link(v.seconds(0, 60), 5),
     "aero_vendor_options": _link(v.choice("rfc8415", "draft52"), "rfc8415"),
     # Route optimisation
+    "aero_keepalive": _link(v.seconds(1, 3600), 25),
+    "aero_move_interval": _link(v.seconds(0, 3600), 60),
+    "aero_damping_limit": _link(v.number(0, 1000), 3),
+    "aero_damping_window": _link(v.seconds(1, 3600), 60),
+    "aero_other_servers": Variable(
+        v.list_of(_OTHER_SERVER, "dictionaries with name, id, addresses"), frozenset({SERVER}), []),
     "aero_forward_time": _link(v.seconds(3, 3600), 30),
     "aero_accept_time": _link(v.seconds(3, 3600), 40),
     "aero_max_retry": _link(v.number(1, 100), 3),

@@ -17,11 +17,12 @@ INFRASTRUCTURE = ("r1", "s1", "s2")
 
 
 def busy(link) -> None:
-    """Packets of all kinds and sizes, both ways."""
+    """Packets of all kinds and sizes, both ways; those to the native network never go straight."""
     for size in (64, 1280, 1500):
         for destination in (H2, H2_V4, NATIVE6, NATIVE4):
             assert link.pings("h1", destination, size)
     assert link.pings("h2", H1, 1500) and link.pings("h2", H1_V4, 1300)
+    assert link.pings("h2", NATIVE6, 1500) and link.pings("h2", NATIVE4)
 
 
 @pytest.mark.parametrize("destination", [H2, H2_V4], ids=["inner-ipv6", "inner-ipv4"])

@@ -190,5 +190,7 @@ def test_aero_070_reencapsulation_fragments_anew(make_bench):
     assert bench.pings("h1", H2, 1500) and bench.pings("h2", H1, 1500)
     for node, to, largest in (("c1", "v4", 984), ("s2", "v6", 968), ("c2", "v6", 968), ("s1", "v4", 984)):
         address = {"c1": NODES["s1"].v4, "s2": NODES["c2"].v6, "c2": NODES["s2"].v6, "s1": NODES["c1"].v4}[node]
-        pieces = u.wait_for_all(lambda f, node=node, address=address: f.node == node and f.piece and f.dst == address, 2)
-        assert [len(f.body) for f in pieces] == [largest, 1500 - largest], (node, to)
+        pieces = u.find(lambda f, node=node, address=address: f.node == node and f.piece and f.dst == address)
+        sizes = [len(f.body) for f in pieces]
+        # Those of a Predirect may be among them.
+        assert (largest, 1500 - largest) in list(zip(sizes, sizes[1:], strict=False)), (node, to, sizes)

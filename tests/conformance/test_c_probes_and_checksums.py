@@ -69,8 +69,9 @@ def test_aero_063_a_probe(probing, family):
     assert p.checksum_is_right(probe.body)
     assert probe.df is (family == 4) and not probe.is_ip_fragment and probe.piece is None
     assert (probe.sport, probe.dport) == (8060, 8060)
-    answer = u.wait_for(lambda f: f.node == "s1" and f.nd == p.NA)
-    assert p.nd_option(answer.body, p.NONCE) == p.nd_option(probe.body, p.NONCE)
+    asked = p.nd_option(probe.body, p.NONCE)
+    answer = u.wait_for(lambda f: f.node == "s1" and f.nd == p.NA and p.nd_option(f.body, p.NONCE) == asked)
+    assert answer.dst == bench.address("c1")
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -79,7 +80,7 @@ def test_aero_065_whole_after_success(probing, family):
     bench, u = probing(family)
     assert bench.pings("h1", NATIVE6, 1500)
     proven(bench, u)
-    answered = u.wait_for(lambda f: f.node == "s1" and f.nd == p.NA).time
+    answered = u.wait_for(lambda f: f.node == "s1" and f.nd == p.NA and f.dst == bench.address("c1")).time
     whole, cut = u.find(is_whole), u.find(is_cut)
     assert cut and all(f.time < whole[0].time for f in cut) and answered < whole[0].time
     assert all(f.df is (family == 4) for f in whole)

@@ -235,3 +235,10 @@ def test_aero_101_disabled_links_and_preference(make_bench):
     frame = u.wait_for(lambda f: f.node == "c1" and has_echo(number)(f))
     assert (frame.dst, frame.dport) in ((address, 9001), (bench.address("s1"), p.AERO_PORT))
     assert u.wait_for(lambda f: f.node == "c1" and f.nd == p.NS and f.dport == 9001)
+    # With none enabled the Server is the only way.
+    peer.willing = False
+    peer.through_server(p.neighbor_advertisement(C2, C1, p.tllao(1, 0, 9001, address), S=0))
+    peer.bench.wait_for(lambda: not any(course["direct"] for course in bench.ask("c1", "redirects")), 3)
+    number = peer.data_from_h1()
+    assert u.wait_for(lambda f: f.node == "c1" and has_echo(number)(f)).dst == bench.address("s1")
+    assert not u.find(lambda f: f.node == "c1" and f.dport == 9000)

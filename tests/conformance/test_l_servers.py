@@ -11,6 +11,7 @@ import pytest
 from tests.conformance import packets as p
 from tests.conformance.bench import Bench
 from tests.conformance.fakes import FakeClient, FakeDhcp, FakeServer
+from tests.conformance.name_server import NameServer
 from tests.conformance.plan import H1, H1_V4, NATIVE6, NODES
 from tests.conformance.traffic import has_echo, ident
 
@@ -117,9 +118,10 @@ def test_aero_188_preference_0_disables_a_link(at_s1):
 
 @pytest.fixture
 def moving(make_bench: Callable[..., Bench]) -> FakeClient:
-    """A Client of scapy at two real Servers, about to leave s1; s2 knows where s1 is."""
+    """A Client of scapy at two real Servers, about to leave s1; each knows where the other is."""
     bench = make_bench(nodes=("r1", "s1", "s2", "c1", "x"))
-    bench.configure("s2", other_server=[{"name": "s1", "id": NODES["s1"].id, "addresses": bench.addresses("s1")}])
+    for server, other in (("s1", "s2"), ("s2", "s1")):
+        bench.configure(server, other_server=[{"name": other, "id": NODES[other].id, "addresses": bench.addresses(other)}])
     return attached(bench, "s1", "s2")
 
 
@@ -142,6 +144,21 @@ def test_aero_190_new_server_forwards_the_release(moving):
     assert (frame.node, frame.src, frame.dst) == ("s2", bench.address("s2"), bench.address("s1"))
     assert (frame.inner.src, frame.inner.dst) == (C1, S1)
     assert frame.dport == p.AERO_PORT
+
+
+def test_aero_190_old_server_is_found_in_the_dns(make_bench):
+    """Where Servers have not been told of each other, the name made from the ID leads to the old one."""
+    bench = make_bench(nodes=("r1", "s1", "s2", "c1", "x"))
+    name = "b._server.linkupnetworks"
+    names = NameServer(bench, "x", {"example.net": [f"{name} A {bench.address('s1', 4)}", f"{name} AAAA {bench.address('s1', 6)}"]})
+    names.use("s2")
+    client = attached(bench, "s1", "s2")
+    u = bench.capture()
+    release(client)
+    frame = u.wait_for(lambda f: is_release(f) and f.node == "s2")
+    assert (frame.src, frame.dst) == (bench.address("s2"), bench.address("s1"))
+    assert client.wait_for(lambda r: r.dhcp and r.dhcp.xid == 0x2E1 and r.dhcp.type == p.REPLY).address == bench.address("s2")
+    assert {(f"{name}.example.net", kind) for kind in ("A", "AAAA")} <= set(names.queries())
 
 
 def test_aero_191_old_server_forwards_for_five_seconds(moving):
@@ -167,6 +184,23 @@ def test_aero_191_old_server_forwards_for_five_seconds(moving):
     assert 4.5 < time.monotonic() - released < 6
     assert not [row for row in bench.show("s1", "-6", "route") if row["dst"] == NODES["c1"].acps[0]]
     assert bench.neighbors("s2", "static")
+
+
+def test_aero_191_crossing_releases_make_no_loop(moving):
+    """A Client that leaves each Server through the other one gets nothing, and no packet for it goes round."""
+    bench = moving.bench
+    u = bench.capture()
+    release(moving)
+    moving.wait_for(lambda r: r.dhcp and r.dhcp.xid == 0x2E1 and r.dhcp.type == p.REPLY)
+    moving.send(p.dhcp_packet(C1, NODES["s2"].link_local, moving.message(p.RELEASE, xid=0x2E2)), "s1")
+    moving.send(p.dhcp_packet(C1, p.ALL_AGENTS, moving.message(p.RELEASE, xid=0x2E3)), "s2")
+    time.sleep(0.3)
+    numbers = [ident() for _turn in range(4)]
+    for number, server in zip(numbers, ("s1", "s2", "s1", "s2"), strict=True):
+        bench.inject(p.echo(NATIVE6, H1, ident=number), "r1", server)
+    time.sleep(1)
+    for number in numbers:
+        assert len(u.find(has_echo(number))) <= 4, "x to a Server, to the other one, to the Client or r1, and an answer"
 
 
 # A Client that moves

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from tests.unit.aerod.engines.test_anycast import wrapped
 from tests.unit.aerod.harness import H1, H1_V4, H2, H2_V4, Link, echo, ip4, ip6, underlay
 
 
@@ -15,6 +16,7 @@ def living_link(seed: int) -> tuple[Link, list[bytes]]:
         link.c1.send(ip4(H1_V4, H2_V4, size=1400))
         link.c1.send(ip6(H1, "2001:db9::1"))
         link.c1.send(echo(H1, H2))
+        link.r1.send(wrapped(ip6(H2, H1)))
         link.run(5.0)
     link.c2.set_underlays(underlay("203.0.113.103"))
     link.run(30.0)

@@ -23,9 +23,13 @@ def _fits(clients: int) -> bool:
     return clients * _KIBIBYTES_PER_CLIENT * 1024 < free * 0.8
 
 
+def _say(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
 def _one(clients: int, servers: int, relays: int, seed: int, storm: int) -> Report:
     with ProcessPoolExecutor(1) as alone:
-        report = alone.submit(run, clients, servers, relays, seed, storm=storm).result()
+        report = alone.submit(run, clients, servers, relays, seed, storm=storm, progress=_say).result()
     for line in report.lines():
         print(line, flush=True)
     return report

@@ -6,7 +6,7 @@ from __future__ import annotations
 import resource
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.simulation import checks
@@ -80,6 +80,7 @@ def run(
     storm: int = 200,
     loss: float = 0.05,
     samples: int = 2,
+    progress: Callable[[str], None] = lambda _text: None,
 ) -> Report:
     """Run a link of this size; ``moves`` of each kind are counted, ``storm`` are in the storm."""
     report = Report(clients, servers, relays, seed)
@@ -87,12 +88,16 @@ def run(
     link = Link(clients, servers, relays, seed)
     link.start(max(10.0, clients / 500))
     link.network.run(20.0)
+    progress(f"{len(link.clients)} Clients have come up")
     report.wrong += checks.unassociated(link)
     report.kibibytes_per_client = (_memory() - memory) / clients
     report.quiet = _quiet(link)
     for how in MOVES:
+        progress(f"moves ({how})")
         _count_moves(link, how, moves, report)
+    progress("moves over a bad underlay")
     report.storm_moves = _storm(link, storm, loss)
+    progress("the checks at the end")
     _final_checks(link, samples, report)
     _state(link, report)
     report.events = link.network.events

@@ -124,3 +124,9 @@ def test_disabled_link_is_refused() -> None:
     link.run(1)
     assert_dropped(link.s1, "origin", ip6(H1, H2), C1_AT)
     assert TABLE[C1]
+
+
+@pytest.mark.parametrize("protocol", [17, 47, 59])
+def test_only_ip_is_taken_out_of_the_tunnel(link, protocol) -> None:
+    """A Next Header that is not IP spoils a packet, however much what follows looks like one (AERO-019)."""
+    assert_dropped(link.s1, "malformed", bytes([0x08, protocol]) + ip6(H1, H2), C1_AT)

@@ -594,3 +594,28 @@ def test_no_packet_is_lost_or_changed(how) -> None:
         link.run(0.01 if number < 15 else 1)
     assert sorted(link.c2.take_delivered()) == sorted(there)
     assert sorted(link.c1.take_delivered()) == sorted(back)
+
+
+def test_leave_to_send_is_no_leave_to_be_sent_to(link) -> None:
+    """AERO-099: with ForwardTime alone, nothing is taken straight from the peer."""
+    talk(link, ip6(H1, H2))
+    back = ip6(H2, H1)
+    link.c1.inject(back, lla("203.0.113.102"))
+    assert link.c1.take_delivered() == [] and link.c1.drops() == {"drop_origin": 1}
+    link.c1.inject(bytes.fromhex("0c29000111223344") + bytes(64), lla("203.0.113.102"))
+    assert link.c1.drops() == {"drop_origin": 1, "drop_fragment_origin": 1}
+
+
+def test_accept_time_ends_though_forward_time_goes_on(link) -> None:
+    """AERO-088, 099: the two timers of an entry are independent."""
+    link.c1.inject(question(link, source=C2_LL, prefix_length=64, to=C1_LL), S1_AT)
+    link.run(30)
+    talk(link, ip6(H1, H2), 9.9)
+    back = ip6(H2, H1)
+    link.c1.inject(back, lla("203.0.113.102"))
+    assert link.c1.take_delivered() == [back]
+    talk(link, ip6(H1, H2), 0.2)
+    (entry,) = dynamic(link.c1, link)
+    assert entry["accept_in"] == 0 and entry["forward_in"] > 15
+    link.c1.inject(back, lla("203.0.113.102"))
+    assert link.c1.take_delivered() == [] and link.c1.drops() == {"drop_origin": 1}

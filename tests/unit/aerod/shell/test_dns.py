@@ -111,3 +111,13 @@ def test_name_servers():
     assert [str(server) for server in name_servers(text + "nameserver ::1\nnameserver ::2")] == [
         "192.0.2.1", "fe80::1%eth0", "::1",
     ]
+
+
+def test_pointers():
+    """A PTR record names a name; aliases lead to it, too."""
+    name = "0.0.0.0.2.0.0.0.8.b.d.0.1.0.0.2.aero.linkupnetworks.net"
+    answer = parse(response(f"{name}. 300 IN PTR Example.com.", name=name, kind="PTR").to_wire())
+    assert answer.data == ("example.com",) and answer.ttl == 300
+    chain = (f"{name}. 10 IN CNAME x.example.org.", "x.example.org. 300 IN PTR example.com.")
+    answer = parse(response(*chain, name=name, kind="PTR").to_wire())
+    assert answer.data == ("example.com",) and answer.ttl == 10

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""TCP outlives changes of address, link and Server; root only, in network namespaces.
+
+A second Server s2 with a Kea of its own, and a second access link of the Client; BGP is played by
+a thread that gives the Relay the ACP route of the first Server whose kernel has it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import subprocess
+import threading
+import time
+
+import pytest
+
+from tests.integration import aerod_link
+from tests.integration.aerod_link import ACP4, ACP6, OUTSIDE6, OWN6, Link, missing, wait_for
+
+pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+
+S1, S2 = "203.0.113.11", "203.0.113.12"
+_SECONDS, _RATE = 40, 200  # of the transfer, and its writes in a second
+
+_RECEIVER = """
+import socket, time
+listener = socket.create_server(("::", 9000), family=socket.AF_INET6)
+connection, _peer = listener.accept()
+received, last, longest = 0, None, 0.0
+while data := connection.recv(65536):
+    now = time.monotonic()
+    longest = max(longest, now - (last or now))
+    received, last = received + len(data), now
+print(received, round(longest, 3))
+"""
+_SENDER = f"""
+import socket, time
+connection = socket.create_connection(("{OWN6}", 9000), 10, ("{OUTSIDE6}", 0))
+connection.settimeout(60)
+end = time.monotonic() + {_SECONDS}
+while time.monotonic() < end:
+    connection.sendall(bytes(1000))
+    time.sleep(1 / {_RATE})
+connection.close()
+"""
+
+
+class TwoServers(Link):
+    """The link of the other tests with a second Server."""
+
+    def build(self) -> None:
+        super().build()
+        self._routes = threading.Thread(target=self._announce, daemon=True)
+        self._running = True
+        self._routes.start()
+
+    def destroy(self) -> None:
+        if getattr(self, "_running", False):
+            self._running = False
+            self._routes.join()
+        super().destroy()
+
+    def _announce(self) -> None:
+        """What BGP does."""
+        while self._running:
+            for acp, version in ((ACP6, "-6"), (ACP4, "-4")):
+                with contextlib.suppress(AssertionError, json.JSONDecodeError):
+                    self._follow(acp, version)
+            time.sleep(0.1)
+
+    def _follow(self, acp: str, version: str) -> None:
+        for server, via in (("s", "fe80::b"), ("s2", "fe80::c")):
+            if self.show(server, version, "route", "show", acp, "dev", "aero0", "proto", "128"):
+                self.run("r", "ip", version, "route", "replace", acp, "via", "inet6", via, "dev", "aero0", "proto", "bird")
+                return
+
+    def start_second_kea(self) -> None:
+        """Kea of s2: that of s with other names."""
+        text = (self.directory / "s" / "kea.json").read_text()
+        files = self.directory / "s2"
+        text = text.replace(str(self.directory / "s") + "/", f"{files}/").replace("AE0B", "AE0C")
+        (files / "kea.json").write_text(text)
+        variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
+        self._spawn("kea2", "s2", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+
+
+@pytest.fixture
+def link(tmp_path, monkeypatch):
+    monkeypatch.setattr(aerod_link, "PREFIX", "aero3mobility-")
+    monkeypatch.setitem(aerod_link._ADDRESSES, "s2", (S2, "fd00:ae::c"))
+    relay = '[[neighbor]]\nname = "{}"\nid = {}\naddresses = ["{}", "{}"]\n'
+    for node, more in {
+        "r": "id = 1\n" + relay.format("s", 11, S1, "fd00:ae::b") + relay.format("s2", 12, S2, "fd00:ae::c"),
+        "s": aerod_link._MORE["s"][1],
+        "s2": "id = 12\n[server]\n" + relay.format("r", 1, "203.0.113.1", "fd00:ae::1")
+        + '[[other_server]]\nname = "s"\nid = 11\naddresses = ["203.0.113.11"]\n',
+        "c": aerod_link._MORE["c"][1] + f'server_count = 1\nserver_addresses = ["{S1}", "{S2}"]\n',
+    }.items():
+        role = "server" if node == "s2" else aerod_link._MORE[node][0]
+        monkeypatch.setitem(aerod_link._MORE, node, (role, more))
+    made = TwoServers(tmp_path)
+    original = made.write_config
+
+    def write_config(node: str) -> None:
+        if node == "c":
+            second = '[[underlay]]\ninterface = "eth2"\nlink_id = 1\npreference = 200\n'
+            original(node, more=second, server_addresses="")
+        else:
+            original(node)
+
+    made.write_config = write_config
+    monkeypatch.setattr(made, "run", _making_s2(made))
+    try:
+        made.build()
+        made._connect("core", "vc2", "c", "eth2")
+        made.run("core", "ip", "link", "set", "vc2", "master", "br0")
+        made.run("s2", "ip", "-6", "route", "add", "::/0", "via", "fe80::1", "dev", "aero0", "table", "8060", "proto", "bird")
+        for node in ("r", "s", "s2", "c"):
+            made.start(node)
+        made.start_kea()
+        made.start_second_kea()
+        wait_for(made.has_lease)
+        wait_for(lambda: made.pings("r", OWN6))
+        yield made
+    finally:
+        made.destroy()
+
+
+def _making_s2(made: TwoServers):
+    """``run`` that makes the namespace of s2 when that of s is made."""
+    plain = made.run
+
+    def run(node: str, *command: str, check: bool = True) -> str:
+        if node == "s" and command == ("ip", "link", "set", "lo", "up"):
+            aerod_link._run("ip", "netns", "add", aerod_link.PREFIX + "s2")
+            plain("s2", *command)
+            (made.directory / "s2").mkdir(exist_ok=True)
+        return plain(node, *command, check=check)
+
+    return run
+
+
+def python(made: Link, node: str, program: str) -> subprocess.Popen:
+    command = ["ip", "netns", "exec", aerod_link.PREFIX + node, "python3", "-c", program]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def addresses(made: Link, interface: str, *ones: str) -> None:
+    """Give a link of the Client these addresses and no others."""
+    made.run("c", "ip", "addr", "flush", "dev", interface, "scope", "global")
+    for one in ones:
+        made.run("c", "ip", "addr", "add", f"{one}/24", "dev", interface)
+
+
+def test_a_transfer_survives_moves(link) -> None:
+    """Ten changes of address, two of the access link, one of the Server; no byte is lost, no stall is long."""
+    receiver = python(link, "c", _RECEIVER)
+    time.sleep(0.5)
+    sender = python(link, "r", _SENDER)
+    time.sleep(1)
+    for number in range(10):
+        addresses(link, "eth0", f"203.0.113.{110 + number}")
+        wait_for(lambda n=number: f"203.0.113.{110 + n}" in str(link.ask("s", "leases")), 3)
+        time.sleep(0.7)
+    # Another access link, then back: make before break.
+    addresses(link, "eth2", "203.0.113.130")
+    wait_for(lambda: "203.0.113.130" in str(link.ask("s", "neighbors", kind="static")), 3)
+    link.run("c", "ip", "addr", "change", "203.0.113.119/24", "dev", "eth0", "preferred_lft", "0")
+    wait_for(lambda: "203.0.113.130" in str(link.ask("s", "leases")), 3)
+    addresses(link, "eth0")
+    time.sleep(1)
+    addresses(link, "eth0", "203.0.113.101")
+    time.sleep(1)
+    assert link.ask("c", "move")["to"] == f"{S2}:8060"
+    wait_for(lambda: link.ask("c", "status")["primary"] == "fe80::c", 5)
+    wait_for(lambda: not link.ask("s", "leases"), 10)
+    assert [lease["state"] for lease in link.ask("c", "leases")] == ["bound"]
+    output, _errors = receiver.communicate(timeout=_SECONDS + 30)
+    assert sender.wait(10) == 0, sender.stderr.read()
+    received, longest = output.split()
+    print(f"received {received} bytes, longest stall {longest} s")
+    assert int(received) % 1000 == 0 and int(received) > 0.6 * 1000 * _RATE * _SECONDS
+    # A lost segment costs TCP's retransmission time, 0.2 s at least, twice that when it is lost again.
+    assert float(longest) < 1.5
+    for node in ("r", "s", "s2", "c"):
+        assert not link.ask(node, "counters").keys() & {"internal_error", "kernel_refused"}
+    assert re.search(r"leaving Server 203\.0\.113\.11:8060 through", link.log("c"))

@@ -23,7 +23,7 @@ from aerod.procedures.delegation import Delegation
 from aerod.procedures.mobility import Mobility
 from aerod.procedures.redirect_report import RedirectReport
 from aerod.procedures.synthesized_ra import SynthesizedRA
-from aerod.state.correspondents import DIRECT
+from aerod.state.correspondents import DIRECT, Correspondent
 from aerod.state.forwarding import Forwarding, Verdict
 from aerod.state.neighbors import STATIC, Link, Neighbor
 from aerod.state.underlays import Path
@@ -64,7 +64,7 @@ class Client(Node):
             self._reply,
             self._primary_path,
             self._capabilities.outside,
-            lambda entry: self._mobility.reached_by(entry),
+            self._reached_by,
         )
         self._mobility = Mobility(
             config.link.keepalive,
@@ -104,6 +104,9 @@ class Client(Node):
 
     def capability_found(self, name: str, domain: str | None, ttl: float | None, now: float) -> None:
         self._capabilities.found(name, domain, ttl, now)
+
+    def _reached_by(self, entry: Correspondent) -> None:
+        self._mobility.reached_by(entry)
 
     def _due(self) -> float | None:
         times = (self._delegation.due(), self._correspondence.due(), self._mobility.due())

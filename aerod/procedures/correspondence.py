@@ -25,7 +25,7 @@ from aerod.procedures.redirection import (
 )
 from aerod.procedures.route_optimisation import RouteOptimisation
 from aerod.procedures.timestamps import WallClock
-from aerod.state.correspondents import Correspondent
+from aerod.state.correspondents import Correspondent, Course
 from aerod.state.counters import Counters
 from aerod.state.neighbors import DYNAMIC, NeighborCache
 from aerod.state.underlays import Path
@@ -77,7 +77,7 @@ class Correspondence:
             link.require_nonce,
             # Nothing from a correspondent may go on to a Server, nor the other way round.
             upstream=True,
-            removed=lambda entry: self.optimisation.entry_removed(entry),
+            removed=self._entry_removed,
         )
         self.reachability = Reachability(
             link.forward_time,
@@ -85,12 +85,23 @@ class Correspondence:
             counters,
             random,
             send,
-            changed=lambda: self.optimisation.shortcuts.forget(),
-            ended=lambda course, why, now: self.optimisation.ended(course, why, now),
+            changed=self._courses_changed,
+            ended=self._course_ended,
         )
         self.optimisation = RouteOptimisation(
             attachment, self.entries, self.reachability, clock, counters, random, send, outside, asks
         )
+
+    # What entries and reachability tell the optimisation, which is made last
+
+    def _entry_removed(self, entry: Correspondent) -> None:
+        self.optimisation.entry_removed(entry)
+
+    def _courses_changed(self) -> None:
+        self.optimisation.shortcuts.forget()
+
+    def _course_ended(self, course: Course, why: str, now: float) -> None:
+        self.optimisation.ended(course, why, now)
 
     # Messages
 

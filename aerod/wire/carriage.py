@@ -104,7 +104,7 @@ def _raw(_header_checksum: bool, _signed: bool) -> Carriage:
         0,
         False,
         lambda payload, _source, _destination, protocol: raw_ip.decode(payload, protocol),
-        lambda payload, protocol: raw_ip.quoted(payload, protocol),
+        raw_ip.quoted,
         lambda body, next_header, fragment, _signature, _ends: raw_ip.encode(body, next_header, fragment),
         raw_ip.protocol,
     )

@@ -99,7 +99,7 @@ class Correspondent(FakeNode):
         """Have c1 send directly: its entry, with ForwardTime."""
         self.data_from_h1()
         entry = self.wait_for_entry(lambda e: e["forward_in"] > 0)
-        self.bench.wait_for(lambda: self._is_direct(), 5, "a direct course")
+        self.bench.wait_for(self._is_direct, 5, "a direct course")
         return entry
 
     def _is_direct(self) -> bool:

@@ -27,9 +27,96 @@ from scapy.layers.inet6 import (
 )
 from scapy.packet import Packet, Raw
 
-from tests.conformance.addresses import mapped, same, unmapped  # noqa: F401
-from tests.conformance.dhcpv6 import *  # noqa: F403
-from tests.conformance.dhcpv6 import Dhcp
+from tests.conformance.addresses import mapped, same, unmapped
+from tests.conformance.dhcpv6 import (
+    ADVERTISE,
+    ALLAREP,
+    ALLAREQ,
+    ASPADV,
+    AUTH,
+    CLIENT_ID,
+    ELAPSED,
+    ENTERPRISE,
+    IA_PD,
+    IA_PREFIX,
+    INTERFACE_ID,
+    LAYOUTS,
+    NO_BINDING,
+    NO_PREFIX,
+    ORO,
+    RAPID_COMMIT,
+    REBIND,
+    RECONFIGURE,
+    RELAY_FORWARD,
+    RELAY_REPLY,
+    RELAYED,
+    RELEASE,
+    RENEW,
+    REPLY,
+    REQUEST,
+    RSOO,
+    SERVER_ID,
+    SOLICIT,
+    STATUS,
+    VENDOR,
+    Dhcp,
+    Option,
+    allarep,
+    allareq,
+    aspadv,
+    field,
+    ia_pd,
+    pack_options,
+    parse_options,
+    vendor,
+)
+
+# What tests find here although it stands elsewhere.
+__all__ = [
+    "ADVERTISE",
+    "ALLAREP",
+    "ALLAREQ",
+    "ASPADV",
+    "AUTH",
+    "CLIENT_ID",
+    "Dhcp",
+    "ELAPSED",
+    "ENTERPRISE",
+    "IA_PD",
+    "IA_PREFIX",
+    "INTERFACE_ID",
+    "LAYOUTS",
+    "NO_BINDING",
+    "NO_PREFIX",
+    "ORO",
+    "Option",
+    "RAPID_COMMIT",
+    "REBIND",
+    "RECONFIGURE",
+    "RELAYED",
+    "RELAY_FORWARD",
+    "RELAY_REPLY",
+    "RELEASE",
+    "RENEW",
+    "REPLY",
+    "REQUEST",
+    "RSOO",
+    "SERVER_ID",
+    "SOLICIT",
+    "STATUS",
+    "VENDOR",
+    "allarep",
+    "allareq",
+    "aspadv",
+    "field",
+    "ia_pd",
+    "mapped",
+    "pack_options",
+    "parse_options",
+    "same",
+    "unmapped",
+    "vendor",
+]
 
 conf.verb = 0
 
@@ -37,7 +124,6 @@ AERO_PORT = 8060
 GUE_PORT = 6080
 UNASSIGNED = "fe80::ffff:ffff:ffff:ffff"
 ALL_AGENTS = "ff02::1:2"
-
 
 
 # Addresses
@@ -131,12 +217,16 @@ def echo(
     """An ICMP echo request or reply of ``size`` bytes, IP header included; ``header`` sets fields of it."""
     if ":" in source:
         kind = ICMPv6EchoReply if reply else ICMPv6EchoRequest
-        return bytes(IPv6(src=source, dst=destination, **header) / kind(id=ident, seq=seq, data=_filler(size - 48)))
+        return bytes(
+            IPv6(src=source, dst=destination, **header) / kind(id=ident, seq=seq, data=_filler(size - 48))
+        )
     icmp = ICMP(type=0 if reply else 8, id=ident, seq=seq)
     return bytes(IP(src=source, dst=destination, **header) / icmp / Raw(_filler(size - 28)))
 
 
-def udp(source: str, destination: str, size: int = 64, sport: int = 4000, dport: int = 4001, **header) -> bytes:
+def udp(
+    source: str, destination: str, size: int = 64, sport: int = 4000, dport: int = 4001, **header
+) -> bytes:
     """A UDP packet of ``size`` bytes, IP header included."""
     ip = (IPv6 if ":" in source else IP)(src=source, dst=destination, **header)
     return bytes(ip / UDP(sport=sport, dport=dport) / Raw(_filler(size - 8 - (40 if ":" in source else 20))))
@@ -202,13 +292,22 @@ def redirected(packet: bytes) -> bytes:
     return struct.pack("!BB6x", REDIRECTED, 1 + len(padded) // 8) + padded
 
 
-def neighbor_solicitation(source: str, destination: str, options: bytes = b"", target: str = "", **header) -> bytes:
+def neighbor_solicitation(
+    source: str, destination: str, options: bytes = b"", target: str = "", **header
+) -> bytes:
     message = ICMPv6ND_NS(tgt=target or destination)
     return _nd(source, destination, message, options, header)
 
 
 def neighbor_advertisement(
-    source: str, destination: str, options: bytes = b"", target: str = "", R=0, S=1, O=1, **header  # noqa: E741
+    source: str,
+    destination: str,
+    options: bytes = b"",
+    target: str = "",
+    R=0,
+    S=1,
+    O=1,  # noqa: E741 - the name of the flag (RFC 4861)
+    **header,
 ) -> bytes:
     message = ICMPv6ND_NA(tgt=target or source, R=R, S=S, O=O)
     return _nd(source, destination, message, options, header)
@@ -218,7 +317,9 @@ def router_solicitation(source: str, destination: str, options: bytes = b"", **h
     return _nd(source, destination, ICMPv6ND_RS(), options, header)
 
 
-def router_advertisement(source: str, destination: str, options: bytes = b"", lifetime: int = 0, **header) -> bytes:
+def router_advertisement(
+    source: str, destination: str, options: bytes = b"", lifetime: int = 0, **header
+) -> bytes:
     return _nd(source, destination, ICMPv6ND_RA(chlim=0, routerlifetime=lifetime), options, header)
 
 
@@ -270,7 +371,9 @@ def checksum_is_right(packet: bytes) -> bool:
 # DHCPv6 as inner packets
 
 
-def dhcp_packet(source: str, destination: str, message: Dhcp | bytes, to_server: bool = True, **header) -> bytes:
+def dhcp_packet(
+    source: str, destination: str, message: Dhcp | bytes, to_server: bool = True, **header
+) -> bytes:
     """A DHCPv6 message as an inner packet."""
     ports = {"sport": 546, "dport": 547} if to_server else {"sport": 547, "dport": 546}
     data = message if isinstance(message, bytes) else message.pack()

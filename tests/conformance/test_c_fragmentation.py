@@ -63,7 +63,7 @@ def test_aero_045_1280_bytes_never_cause_a_packet_too_big(narrow_link, destinati
     at_host = narrow_link.capture("h1", "eth0")
     for size in (1200, 1244, 1245, 1279, 1280):
         assert narrow_link.pings("h1", destination, size)
-    assert not at_host.find(lambda f: is_too_big(f))
+    assert not at_host.find(is_too_big)
 
 
 @pytest.mark.parametrize("destination", [H2, H2_V4], ids=["inner-ipv6", "inner-ipv4"])
@@ -73,7 +73,7 @@ def test_aero_046_1500_bytes_are_always_admitted(narrow_link, any_link, destinat
         at_host = link.capture("h1", "eth0")
         for size in (1281, 1400, 1500):
             assert link.pings("h1", destination, size)
-        assert not at_host.find(lambda f: is_too_big(f))
+        assert not at_host.find(is_too_big)
 
 
 def is_too_big(frame: Frame) -> bool:

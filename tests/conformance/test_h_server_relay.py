@@ -55,7 +55,7 @@ def test_aero_141_peer_address_of_a_new_client(link):
 def test_aero_142_two_clients_answered_in_the_other_order(link):
     """Each Reply goes unchanged to where its request came from, and makes the entry of its own Client."""
     dhcp, held = link.dhcp["s1"], []
-    dhcp.grants.change = lambda reply: held.append(reply)
+    dhcp.grants.change = held.append
     clients = [NewClient(link, "s1", node) for node in ("c1", "c2")]
     before = len(dhcp.forwards)
     try:

@@ -111,6 +111,8 @@ def test_interface_that_is_missing(link):
     directories = ("--state-dir", str(link.directory / "h"), "--run-dir", str(link.directory / "h"))
     with pytest.raises(AssertionError, match="there is no interface aero0: run aerod --prepare"):
         link.run("h", *link.command, "--config", config, *directories)
+
+
 def test_large_relay_replies_reach_aerod_whole(link):
     """What Kea sends to aerod is not cut at the link's 1280 bytes; everything else is."""
     for destination, mtu in (("fe80::ffff:ffff:ffff:ffff", 65479), ("fe80::1", 1280)):

@@ -193,4 +193,3 @@ def _state(link: Link, report: Report) -> None:
         "routes of a Relay": max(relay.node.status(link.network.now)["routes"] for relay in link.network.relays),
         "neighbors of a Client (mean)": sum(map(entries, link.clients)) / len(link.clients),
     }
-

@@ -45,7 +45,7 @@ def test_a_client_knows_its_server():
         (SERVER + KNOWN.replace("203.0.113.101", "fe80::1"), "configured_client[0].link[0].address = 'fe80::1'"),
         (SERVER + KNOWN.replace("link_id = 3", "link_id = 300"), "configured_client[0].link[0].link_id = 300"),
         (SERVER + KNOWN.replace("link_id = 3", "link_id = 3\nport = 1"), "configured_client[0].link[0].port is not"),
-        (SERVER + KNOWN.split("[[configured_client.link]]")[0], "configured_client[0].link = []"),
+        (SERVER + KNOWN.split("[[configured_client.link]]", maxsplit=1)[0], "configured_client[0].link = []"),
         (SERVER + KNOWN + KNOWN, "configured_client.acps"),
         (CLIENT + KNOWN, "configured_client is not known in a file for a client"),
         (BY_HAND.replace("[client]", "[client]\nprefixes = 1"), "client.prefixes = 1: a Client with acps"),

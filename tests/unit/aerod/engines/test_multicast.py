@@ -20,7 +20,17 @@ def test_link_scope_goes_to_the_server(packet) -> None:
     assert (datagram.remote.text, datagram.payload, datagram.outer.hop_limit) == ("203.0.113.11", packet, 64)
 
 
-@pytest.mark.parametrize("packet", [ip6(H1, "ff05::1"), ip6(H1, "ff01::1"), ip4(H1_V4, "239.1.1.1"), ip6(H2, "ff02::fb"), ip4(H2_V4, "224.0.0.1"), ip6("::", "ff02::16")])
+@pytest.mark.parametrize(
+    "packet",
+    [
+        ip6(H1, "ff05::1"),
+        ip6(H1, "ff01::1"),
+        ip4(H1_V4, "239.1.1.1"),
+        ip6(H2, "ff02::fb"),
+        ip4(H2_V4, "224.0.0.1"),
+        ip6("::", "ff02::16"),
+    ],
+)
 def test_other_multicast_stays_here(packet) -> None:
     """Wider scopes are not the link's, and neither are the packets of others (O-20)."""
     link = Link().settled()

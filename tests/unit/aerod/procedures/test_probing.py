@@ -27,7 +27,9 @@ def sent(link: Link, packet: bytes) -> list:
 
 
 def probes(link: Link, since: int = 0) -> list:
-    return [d for name, d in link.log[since:] if name == "c1" and d.outer.dont_fragment and d.payload[40] == 135]
+    return [
+        d for name, d in link.log[since:] if name == "c1" and d.outer.dont_fragment and d.payload[40] == 135
+    ]
 
 
 @pytest.mark.parametrize("how", ["plain", "gue", "raw"])
@@ -112,7 +114,15 @@ def too_big(mtu: int, kind: str = "icmp", remote=S1_L2, quote: bytes = b"") -> U
     return UnderlayError(kind, 3, 4, mtu, C1_L2, remote, quote)
 
 
-@pytest.mark.parametrize(("error", "pieces"), [(too_big(1535), 2), (too_big(1400, "local"), 2), (too_big(1536), 1), (too_big(1400, remote=lla("203.0.113.12")), 1)])
+@pytest.mark.parametrize(
+    ("error", "pieces"),
+    [
+        (too_big(1535), 2),
+        (too_big(1400, "local"), 2),
+        (too_big(1536), 1),
+        (too_big(1400, remote=lla("203.0.113.12")), 1),
+    ],
+)
 def test_what_the_underlay_says_counts(error, pieces) -> None:
     """AERO-067: a smaller MTU on this path ends it at once."""
     link = large()

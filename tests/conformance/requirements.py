@@ -103,6 +103,8 @@ class Results:
     def _without(requirement: Requirement, has_test: bool) -> str:
         if has_test:
             return "not run"
+        if requirement.later:
+            return "later"
         return "left out" if requirement.reason else "no test"
 
     def text(self) -> str:

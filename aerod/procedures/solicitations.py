@@ -25,7 +25,12 @@ class Solicitations:
         self._reply = reply
 
     def handle(self, arrival: Arrival, message: object, now: float) -> bool:
-        """Answer ``message`` if it is a solicitation for this node; return whether it was."""
+        """Answer ``message`` if it is a solicitation for this node; return whether it was.
+
+        One that a Relay or Server passes on for somebody else comes from no neighbor of ours (section 3.18).
+        """
+        if arrival.origin.trusted and arrival.header.source != arrival.origin.link_local:
+            return False
         if isinstance(message, nd.NeighborSolicitation) and message.target == self._own:
             answer = self._advertisement(message)
         elif isinstance(message, nd.RouterSolicitation):

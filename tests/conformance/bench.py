@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["H1", "H2", "H1_V4", "H2_V4", "NATIVE4", "NATIVE6", "NODES", "Bench"]
 
+_MLD_ROUTERS = "ff02::16"
 _PREFIX = "aeroconf-"
 _numbers = itertools.count()
 benches: list[Bench] = []
@@ -245,14 +246,16 @@ class Bench(Aerods):
             yield
             time.sleep(seconds)
             sent = [frame for frame in capture.find(lambda f: f.node == node and (f.is_udp or f.protocol in (1, 4, 41)))
-                    if frame.dhcp is None and not _is_keepalive(frame)]  # fmt: skip
+                    if frame.dhcp is None and not _is_own_affair(frame)]  # fmt: skip
             assert not sent, f"{node} sent {sent[:5]}"
             assert not up.frames, f"{node} took {up.frames[:5]}"
         assert self.dump(node) == before
 
 
-def _is_keepalive(frame: Frame) -> bool:
-    """Whether a node solicits a Server or Relay, which it does by itself now and then."""
+def _is_own_affair(frame: Frame) -> bool:
+    """Whether a node solicits a Server or Relay, or its kernel reports multicast groups, which they do by themselves."""
+    if frame.inner is not None and frame.inner.dst == _MLD_ROUTERS:
+        return True
     return frame.nd == NS and frame.inner.dst in {node.link_local for node in NODES.values() if node.id}
 
 

@@ -121,18 +121,18 @@ def test_aero_174_client_ignores_unknown_neighbors(make_bench):
 
 @pytest.mark.parametrize("node,neighbor", [("s1", "r1"), ("r1", "s1")])
 def test_aero_174_fixed_nodes_ignore_unknown_neighbors(make_bench, node, neighbor):
-    """A Server or Relay answers no NS of a node it has no entry for, that comes from an address of no neighbor."""
+    """A Server or Relay answers no NS of a node it has no entry for, whether it comes from nowhere or from a neighbor."""
     bench = fixed_nodes(make_bench)
     u = bench.capture()
     known = bench.neighbors(node)
-    cases = (STRANGER, "fe80::77", LINK_LOCAL[neighbor])
-    for number, source in enumerate(cases):
+    cases = [(by, source) for by in ("x", neighbor) for source in (STRANGER, "fe80::77")]
+    for number, (by, source) in enumerate(cases):
         value = p.nonce(b"ignor" + bytes([number]))
-        bench.inject(p.neighbor_solicitation(source, LINK_LOCAL[node], value), "x", node)
-        bench.inject(p.neighbor_advertisement(source, LINK_LOCAL[node], value), "x", node)
+        bench.inject(p.neighbor_solicitation(source, LINK_LOCAL[node], value), by, node)
+        bench.inject(p.neighbor_advertisement(source, LINK_LOCAL[node], value), by, node)
     bench.inject(p.neighbor_solicitation(LINK_LOCAL[neighbor], LINK_LOCAL[node], p.nonce(b"answer")), neighbor, node)
     u.wait_for(advertises(p.nonce(b"answer"), node))
-    answered = [source for number, source in enumerate(cases) if u.find(advertises(p.nonce(b"ignor" + bytes([number])), node))]
+    answered = [case for number, case in enumerate(cases) if u.find(advertises(p.nonce(b"ignor" + bytes([number])), node))]
     assert not answered
     assert [row["link_local"] for row in bench.neighbors(node)] == [row["link_local"] for row in known]
 

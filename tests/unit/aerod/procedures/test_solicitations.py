@@ -94,3 +94,10 @@ def test_nd_between_others_passes_unchanged(link) -> None:
     link.run(1)
     assert [(name, d.payload) for name, d in link.log[before:]] == [(n, packet) for n in ("s1", "r1", "s2")]
     assert link.c2.delivered == []
+
+
+@pytest.mark.parametrize("source", [C1_LL, parse_address("fe80::77")])
+def test_a_neighbor_does_not_ask_for_somebody_else(link, source) -> None:
+    """AERO-174: what comes from a Relay or Server with another's source is no neighbor's solicitation."""
+    assert answers(link.r1, nd.NeighborSolicitation(R1_LL, ()), source, R1_LL, S1_AT) == []
+    assert answers(link.s1, nd.NeighborSolicitation(S1_LL, ()), source, S1_LL, R1_AT) == []

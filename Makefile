@@ -94,6 +94,10 @@ lab-test: venv-dev root ## Build the lab's link from bare nodes and test it, the
 bench: root ## Measure what the running lab costs
 	$(SUDO) $(VENV)/bin/python tests/bench/lab.py
 
+.PHONY: bench-handover
+bench-handover: root ## Measure what moves cost a stream in the running lab (MOVES=100)
+	$(SUDO) env MOVES=$(or $(MOVES),100) $(VENV)/bin/python tests/bench/handover.py
+
 .PHONY: daemons
 daemons:
 	@$(SUDO) tests/install-daemons

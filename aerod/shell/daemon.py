@@ -35,6 +35,7 @@ from aerod.procedures.candidates import SERVER_NAME
 from aerod.shell import clock, systemd, tun
 from aerod.shell.client_kernel import ClientKernel
 from aerod.shell.control import Control
+from aerod.shell.endpoint import BATCH
 from aerod.shell.kernel import Kernel
 from aerod.shell.loop import Loop
 from aerod.shell.operator import Operator
@@ -44,7 +45,6 @@ from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import Route
 from aerod.shell.saved_state import SavedState
 from aerod.shell.server_kernel import ServerKernel
-from aerod.shell.udp_endpoint import BATCH
 from aerod.shell.underlay_sockets import UnderlaySockets
 from aerod.shell.underlays import usable_underlays
 

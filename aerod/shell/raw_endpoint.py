@@ -14,39 +14,32 @@ from collections import Counter
 from aerod.address import LinkLayerAddress
 from aerod.interface import Datagram, OuterHeader, Underlay, UnderlayError
 from aerod.shell import error_queue
-from aerod.shell.error_queue import IP_RECVERR, IPV6_RECVERR, packed
-from aerod.shell.udp_endpoint import (
+from aerod.shell.endpoint import (
     ANCILLARY,
     BATCH,
     IPV6_FLOWINFO,
     RECEIVE_BUFFER,
     SO_RCVBUFFORCE,
     Checksums,
+    Endpoint,
     outer_header,
     text,
 )
+from aerod.shell.error_queue import IP_RECVERR, IPV6_RECVERR, packed
 from aerod.wire import raw_ip
 from aerod.wire.ip import IPV4, IPV6, build_ipv4, build_ipv6
 
-_LARGEST_PACKET = 65535
 _TTL, _TOS = 8, 1
 
 
-class RawEndpoint:
+class RawEndpoint(Endpoint):
     """One own address on one underlay: OSError when it cannot be bound, or CAP_NET_RAW is missing."""
 
     def __init__(
         self, underlay: Underlay, ip: bytes, _port: int, _checksums: Checksums, counters: Counter[str]
     ) -> None:
-        self.local = LinkLayerAddress(ip, 0)
-        self._link_id = underlay.link_id
-        self._counters = counters
-        self._ipv4 = self.local.is_ipv4
-        self._buffer = bytearray(_LARGEST_PACKET)
-        self._view = memoryview(self._buffer)
-        self._errors: list[UnderlayError] = []
+        super().__init__(underlay, LinkLayerAddress(ip, 0), counters)
         self._receivers: dict[int, socket.socket] = {}
-        self.sockets: list[socket.socket] = []
         try:
             # With this protocol the header comes from us (raw(7)), and nothing is received.
             self._sender = self._opened(underlay.interface, socket.IPPROTO_RAW)
@@ -74,11 +67,6 @@ class RawEndpoint:
 
     def use_checksums(self, checksums: Checksums) -> None:
         """There are none without UDP."""
-
-    def close(self) -> None:
-        """Close the sockets."""
-        for member in self.sockets:
-            member.close()
 
     def receive(self) -> list[Datagram]:
         """Up to :data:`BATCH` packets of each protocol that are waiting."""
@@ -150,29 +138,6 @@ class RawEndpoint:
         """Return what was reported about packets since the last call."""
         for protocol, receiver in self._receivers.items():
             for entry in error_queue.read(receiver):
-                self._counters[f"underlay_error_{entry.kind}_{entry.type}_{entry.code}"] += 1
-                if entry.kind != error_queue.LOCAL and entry.remote is not None:
-                    remote = entry.remote._replace(port=0)
-                    self._errors.append(
-                        UnderlayError(
-                            entry.kind,
-                            entry.type,
-                            entry.code,
-                            entry.info,
-                            self.local,
-                            remote,
-                            entry.quote,
-                            protocol,
-                        )
-                    )
-        errors, self._errors = self._errors, []
-        return errors
-
-    @property
-    def has_errors(self) -> bool:
-        """Whether an error is known that nobody took yet."""
-        return bool(self._errors)
-
-    def _count(self, what: str, error: OSError) -> None:
-        name = errno.errorcode.get(error.errno or 0, "unknown").lower()
-        self._counters[f"underlay_{what}_{name}"] += 1
+                remote = entry.remote and entry.remote._replace(port=0)
+                self._note(entry, remote, protocol)
+        return self._taken_errors()

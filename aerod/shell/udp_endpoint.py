@@ -14,28 +14,31 @@ import socket
 import struct
 from collections import Counter
 from functools import lru_cache
-from typing import NamedTuple
 
-from aerod.address import LinkLayerAddress, address_text
-from aerod.interface import Datagram, OuterHeader, Underlay, UnderlayError
+from aerod.address import LinkLayerAddress
+from aerod.interface import Datagram, Underlay, UnderlayError
 from aerod.shell import error_queue
+from aerod.shell.endpoint import (
+    ANCILLARY,
+    BATCH,
+    IPV6_FLOWINFO,
+    RECEIVE_BUFFER,
+    SO_RCVBUFFORCE,
+    Checksums,
+    Endpoint,
+    outer_header,
+    text,
+)
 from aerod.shell.error_queue import IP_RECVERR, IPV6_RECVERR, packed
-
-BATCH = 64
-_LARGEST_DATAGRAM = 65535
-RECEIVE_BUFFER = 4 << 20
 
 # linux/in.h, linux/in6.h, linux/udp.h, asm-generic/socket.h: what the socket module lacks
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE, _PMTUDISC_OMIT = 10, 23, 3, 5
 _IP_RECVTTL = 12
-IPV6_FLOWINFO, _IPV6_FLOWINFO_SEND = 11, 33
+_IPV6_FLOWINFO_SEND = 33
 _UDP_NO_CHECK6_TX, _UDP_NO_CHECK6_RX = 101, 102
-_SO_NO_CHECK, SO_RCVBUFFORCE, _SO_ATTACH_REUSEPORT_CBPF = 11, 33, 51
+_SO_NO_CHECK, _SO_ATTACH_REUSEPORT_CBPF = 11, 51
 _BPF_RET_K = 0x06
-INT = struct.Struct("=i")
-_FLOWINFO = struct.Struct("!I")
-_FLOW_LABEL_MASK = 0xFFFFF
-ANCILLARY = socket.CMSG_SPACE(4) * 3
+_INT = struct.Struct("=i")
 
 # What an error about an earlier datagram makes of the next call; that one was not sent yet.
 _STALE_ERRORS = {
@@ -48,35 +51,20 @@ _STALE_ERRORS = {
 }
 
 
-class Checksums(NamedTuple):
-    """Where UDP checksums are sent: IPv4 with DF=0 and with DF=1, IPv6; and whether IPv6 needs one."""
-
-    df0: bool
-    df1: bool
-    ipv6: bool
-    ipv6_needed: bool = False
-
-
-@lru_cache(maxsize=4096)
-def text(ip: bytes) -> str:
-    """The text of a 16-byte address, for the kernel."""
-    return address_text(ip)
-
-
 @lru_cache(maxsize=4096)
 def _ancillary4(hop_limit: int, traffic_class: int) -> list[tuple[int, int, bytes]]:
     return [
-        (socket.IPPROTO_IP, socket.IP_TTL, INT.pack(max(1, hop_limit))),
-        (socket.IPPROTO_IP, socket.IP_TOS, INT.pack(traffic_class)),
+        (socket.IPPROTO_IP, socket.IP_TTL, _INT.pack(max(1, hop_limit))),
+        (socket.IPPROTO_IP, socket.IP_TOS, _INT.pack(traffic_class)),
     ]
 
 
 @lru_cache(maxsize=4096)
 def _ancillary6(hop_limit: int, traffic_class: int, dont_fragment: bool) -> list[tuple[int, int, bytes]]:
     return [
-        (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT, INT.pack(max(1, hop_limit))),
-        (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, INT.pack(traffic_class)),
-        (socket.IPPROTO_IPV6, socket.IPV6_DONTFRAG, INT.pack(dont_fragment)),
+        (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT, _INT.pack(max(1, hop_limit))),
+        (socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _INT.pack(traffic_class)),
+        (socket.IPPROTO_IPV6, socket.IPV6_DONTFRAG, _INT.pack(dont_fragment)),
     ]
 
 
@@ -88,38 +76,13 @@ def _steer_to_first(member: socket.socket) -> None:
     member.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_REUSEPORT_CBPF, filter_program)
 
 
-def outer_header(ancillary: list[tuple[int, int, bytes]]) -> OuterHeader:
-    """What the kernel tells about the outer header of a received packet."""
-    header = OuterHeader()
-    for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP:
-            if kind == socket.IP_TTL:
-                header.hop_limit = INT.unpack(data)[0]
-            elif kind == socket.IP_TOS:
-                header.traffic_class = data[0]
-        elif kind == socket.IPV6_HOPLIMIT:
-            header.hop_limit = INT.unpack(data)[0]
-        elif kind == socket.IPV6_TCLASS:
-            header.traffic_class = INT.unpack(data)[0]
-        elif kind == IPV6_FLOWINFO:
-            header.flow_label = _FLOWINFO.unpack(data)[0] & _FLOW_LABEL_MASK
-    return header
-
-
-class UdpEndpoint:
+class UdpEndpoint(Endpoint):
     """One own address on one underlay: OSError when it cannot be bound."""
 
     def __init__(
         self, underlay: Underlay, ip: bytes, port: int, checksums: Checksums, counters: Counter[str]
     ) -> None:
-        self.local = LinkLayerAddress(ip, port)
-        self._link_id = underlay.link_id
-        self._counters = counters
-        self._ipv4 = self.local.is_ipv4
-        self._buffer = bytearray(_LARGEST_DATAGRAM)
-        self._view = memoryview(self._buffer)
-        self._errors: list[UnderlayError] = []
-        self.sockets: list[socket.socket] = []
+        super().__init__(underlay, LinkLayerAddress(ip, port), counters)
         try:
             for _number in range(2 if self._ipv4 else 1):
                 self.sockets.append(self._bound(underlay.interface))
@@ -174,11 +137,6 @@ class UdpEndpoint:
             only.setsockopt(socket.IPPROTO_UDP, _UDP_NO_CHECK6_TX, not checksums.ipv6)
             only.setsockopt(socket.IPPROTO_UDP, _UDP_NO_CHECK6_RX, not checksums.ipv6_needed)
 
-    def close(self) -> None:
-        """Close the sockets."""
-        for member in self.sockets:
-            member.close()
-
     def receive(self) -> list[Datagram]:
         """Up to :data:`BATCH` datagrams that are waiting."""
         datagrams = []
@@ -226,7 +184,7 @@ class UdpEndpoint:
             if entry.kind == error_queue.LOCAL:
                 mtu = entry.info
             else:
-                self._note(entry)
+                self._note(entry, entry.remote)
         local, remote = datagram.local, datagram.remote
         self._errors.append(UnderlayError(error_queue.LOCAL, 0, 0, mtu, local, remote, datagram.payload))
 
@@ -234,24 +192,5 @@ class UdpEndpoint:
         """Return what was reported about datagrams since the last call."""
         for member in self.sockets:
             for entry in error_queue.read(member):
-                self._note(entry)
-        errors, self._errors = self._errors, []
-        return errors
-
-    def _note(self, entry: error_queue.QueuedError) -> None:
-        self._counters[f"underlay_error_{entry.kind}_{entry.type}_{entry.code}"] += 1
-        if entry.kind != error_queue.LOCAL and entry.remote is not None:
-            self._errors.append(
-                UnderlayError(
-                    entry.kind, entry.type, entry.code, entry.info, self.local, entry.remote, entry.quote
-                )
-            )
-
-    @property
-    def has_errors(self) -> bool:
-        """Whether an error is known that nobody took yet."""
-        return bool(self._errors)
-
-    def _count(self, what: str, error: OSError) -> None:
-        name = errno.errorcode.get(error.errno or 0, "unknown").lower()
-        self._counters[f"underlay_{what}_{name}"] += 1
+                self._note(entry, entry.remote)
+        return self._taken_errors()

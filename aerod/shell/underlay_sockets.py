@@ -12,10 +12,11 @@ from collections.abc import Callable
 from aerod.address import MAPPED_PREFIX
 from aerod.config_encapsulation import EncapsulationConfig
 from aerod.interface import Datagram, Underlay, UnderlayError
+from aerod.shell.endpoint import Checksums, text
 from aerod.shell.loop import Loop
 from aerod.shell.raw_endpoint import RawEndpoint
 from aerod.shell.time_exceeded import TimeExceeded
-from aerod.shell.udp_endpoint import Checksums, UdpEndpoint, text
+from aerod.shell.udp_endpoint import UdpEndpoint
 
 log = logging.getLogger("aerod")
 

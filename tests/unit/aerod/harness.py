@@ -34,18 +34,22 @@ from aerod.interface import (
 )
 from aerod.nodes.node import make_node
 from aerod.state.forwarding import DEFAULT_ROUTES
-from aerod.state.keyring import Key
+from aerod.state.keyring import INFRASTRUCTURE, Key
 from aerod.wire.ip import ICMPV6, UDP, IPHeader, build_ipv4, build_ipv6, parse_ip
+from aerod.wire.signature import derived_key
 from tests.unit.aerod.fake_kea import FakeKea
 
 ASPS = (Prefix.parse("2001:db8::/32"), Prefix.parse("198.51.100.0/24"))
 LATENCY = 0.01
 
 
-def signature_key(name: str, owner: bytes) -> Key:
-    """The key of the node called ``name``, for ``owner`` as others know it."""
-    secret = hashlib.sha256(name.encode()).digest()
-    return Key(int.from_bytes(secret[:4], "big"), secret, owner)
+# The link's secrets for signatures, the newest first.
+SECRETS = tuple(Key(number, hashlib.sha256(bytes([number])).digest()) for number in (8, 7))
+
+
+def signature_key(owner: bytes = INFRASTRUCTURE, secret: Key = SECRETS[0]) -> Key:
+    """The key of the Client with a DUID, or that of Relays and Servers."""
+    return Key(secret.id, derived_key(secret.secret, owner))
 
 
 def lla(text: str, port: int = 8060) -> LinkLayerAddress:
@@ -170,6 +174,7 @@ class Network:
         self.how = EncapsulationConfig()
         # Whether unsigned packets are refused, None for a link without keys.
         self.require_signature: bool | None = None
+        self.secrets = SECRETS[:1]
         # For which Clients Servers answer Predirects themselves.
         self.redirect_clients = "never"
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -221,20 +226,20 @@ class Network:
             ServerConfig(5.0, self.redirect_clients) if role == "server" else None,
             client,
             self.how,
-            self._signatures(name, role, neighbors, client) if self.require_signature is not None else None,
+            self._signatures(client),
         )
         host = Host(self, config, [underlay(*addresses)], nat)
         self.hosts.append(host)
         return host
 
-    def _signatures(self, name, role, neighbors, client) -> SignaturesConfig:
-        """The keys of a node: its own, and those of the Clients or Servers below it."""
-        if role == "relay":
-            peers = [signature_key(n.name, link_local(n.id)) for n in neighbors]
-            return SignaturesConfig(self.require_signature, None, tuple(peers))
-        own = signature_key(name if client is None else client.duid.hex(), b"")
-        peers = [] if client else [signature_key(duid.hex(), duid) for duid in (C1, C2)]
-        return SignaturesConfig(self.require_signature, own, tuple(peers))
+    def _signatures(self, client: ClientConfig | None) -> SignaturesConfig | None:
+        """The secrets of a Relay or Server, the keys that a Client gets."""
+        if self.require_signature is None:
+            return None
+        keys = self.secrets
+        if client is not None:
+            keys = tuple(signature_key(client.duid, secret) for secret in keys)
+        return SignaturesConfig(keys, self.require_signature)
 
     # Running
 

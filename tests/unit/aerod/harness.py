@@ -123,10 +123,14 @@ class Host:
         return self.config.node.name
 
     def start(self, saved: dict | None) -> None:
+        stale, self.routes = self.routes, set()
         self.node = make_node(self.config, self.network.now, saved, self.network.random)
         self.node.underlays_changed(self.underlays, self.network.now)
         self.up = True
         self.network.settle(self)
+        # The shell leaves no route in the kernel that the node did not ask for.
+        for prefix in stale - self.routes:
+            self.network.announce(prefix)
 
     def stop(self) -> dict:
         """Stop the daemon; return its saved state."""
@@ -311,10 +315,10 @@ class Network:
     def _act(self, host: Host, action: object) -> None:
         if isinstance(action, AddRoute):
             host.routes.add(action.prefix)
-            self.later(LATENCY, lambda: self._announce(action.prefix))
+            self.later(LATENCY, lambda: self.announce(action.prefix))
         elif isinstance(action, RemoveRoute):
             host.routes.discard(action.prefix)
-            self.later(LATENCY, lambda: self._announce(action.prefix))
+            self.later(LATENCY, lambda: self.announce(action.prefix))
         elif isinstance(action, LeasesChanged):
             host.leases = action.prefixes
             host.lease_reports += 1
@@ -337,7 +341,7 @@ class Network:
         host.node.server_found(aero_id, found, self.now)
         self.settle(host)
 
-    def _announce(self, prefix: Prefix) -> None:
+    def announce(self, prefix: Prefix) -> None:
         """What BGP does: the Relays learn which Server has the prefix, the lowest ID wins."""
         holders = [h.config.node.id for h in self.hosts if prefix in h.routes]
         via = link_local(min(holders)) if holders else None

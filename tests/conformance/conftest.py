@@ -10,11 +10,12 @@ import pytest
 
 from tests.conformance import bench as bench_module
 from tests.conformance import capture as capture_module
-from tests.conformance.bench import Bench, missing, remove_leftovers
+from tests.conformance.bench import Bench
 from tests.conformance.capture import Capture
 from tests.conformance.fakes import FakeDhcp, FakeServer
 from tests.conformance.plan import NODES
 from tests.conformance.requirements import Results, number_of
+from tests.namespaces import missing
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
 _LOG_LINES = 30
@@ -46,10 +47,9 @@ _config: list[pytest.Config] = []
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     _config[:] = [session.config]
-    reason = missing()
+    reason = missing("nft")
     if reason:
         pytest.exit(f"the conformance suite {reason}", returncode=1)
-    remove_leftovers()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from tests.conformance import packets as p
 from tests.conformance.bench import Bench
-from tests.conformance.netns import inside
 from tests.conformance.plan import ASPS, NODES
+from tests.namespaces import inside
 
 _UDP_NO_CHECK6_RX = 102
 
@@ -255,7 +255,7 @@ class FakeNode(_Thread):
 
 
 class FakeServer(FakeNode):
-    """fake-S: delegates like a Server; ``grants`` and ``asps`` tell what.
+    """fake-S: delegates like a Server, ``grants`` and ``asps`` tell what, and says that it is there when solicited.
 
     It reports where a message came from, or whatever ``report`` says, in an ALLAREP.
     """
@@ -269,6 +269,9 @@ class FakeServer(FakeNode):
         super().__init__(bench, node)
 
     def answer(self, received: Received) -> None:
+        if received.nd == p.NS and received.inner.dst == self.link_local:
+            nonce = p.nd_option(received.payload, p.NONCE) or b""
+            self.send(p.neighbor_advertisement(self.link_local, received.inner.src, nonce, R=1), (received.address, received.port))
         message = received.dhcp
         if message is None:
             return

@@ -151,7 +151,7 @@ def test_aero_190_old_server_is_found_in_the_dns(make_bench):
     bench = make_bench(nodes=("r1", "s1", "s2", "c1", "x"))
     name = "b._server.linkupnetworks"
     names = NameServer(bench, "x", {"example.net": [f"{name} A {bench.address('s1', 4)}", f"{name} AAAA {bench.address('s1', 6)}"]})
-    names.use("s2")
+    bench.resolve_at(names.address, "s2")
     client = attached(bench, "s1", "s2")
     u = bench.capture()
     release(client)

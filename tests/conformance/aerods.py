@@ -17,6 +17,7 @@ from tests.namespaces import Namespaces, wait_for
 
 TREE = Path(os.environ.get("AEROD") or Path(__file__).resolve().parents[2]).resolve()
 _DIRECTORY = TREE if TREE.is_dir() else TREE.parent
+scales: set[float] = set()  # the time scales that aerods were started with, until somebody clears it
 
 
 class Aerods(Namespaces):
@@ -99,6 +100,7 @@ class Aerods(Namespaces):
     def start(self, *nodes: str) -> None:
         """Prepare and start aerod on these nodes, or on all, and wait until they answer."""
         chosen = nodes or tuple(self.configs)
+        scales.add(float(self.time_scale))
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._start, chosen))
         for node in chosen:

@@ -32,6 +32,9 @@ _CLONE_NEWNET = 0x40000000
 _SIOCETHTOOL, _STXCSUM, _SGSO = 0x8946, 0x17, 0x24
 _numbers = itertools.count()
 
+# Times to wait are what an idle machine may take; a busy one gets so many times as long.
+PATIENCE = 3
+
 
 def run(*command: str, check: bool = True, given: str | None = None, cwd: Path | None = None) -> str:
     """The output of a command; AssertionError if it fails, unless ``check`` is False."""
@@ -42,12 +45,12 @@ def run(*command: str, check: bool = True, given: str | None = None, cwd: Path |
 
 def wait_for(condition: Callable[[], Any], seconds: float = 20.0, what: str = "") -> Any:
     """The first true value of ``condition``; AssertionError when there is none in time."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < end, f"{what or getattr(condition, '__name__', condition)} did not come true in {seconds} s"
+        assert time.monotonic() < end, f"{what or getattr(condition, '__name__', condition)} did not come true in {seconds * PATIENCE} s"
         time.sleep(0.05)
 
 

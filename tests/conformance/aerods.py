@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -148,11 +149,11 @@ class Aerods(Namespaces):
         """The neighbor cache."""
         return self.ask(node, "neighbors", **({"kind": kind} if kind else {})) or []
 
-    def dump(self, node: str) -> list[str]:
-        """The neighbor cache without the times, to be compared."""
+    def dump(self, node: str, without: Container[str] = ()) -> list[str]:
+        """The neighbor cache without the times, to be compared, and without some link-local addresses."""
         times = ("expires_in", "since", "since_ago")
-        rows = ({k: v for k, v in row.items() if k not in times and not k.endswith("_in")} for row in self.neighbors(node))
-        return sorted(json.dumps(row, sort_keys=True) for row in rows)
+        rows = [{k: v for k, v in row.items() if k not in times and not k.endswith("_in")} for row in self.neighbors(node)]
+        return sorted(json.dumps(row, sort_keys=True) for row in rows if row["link_local"] not in without)
 
     def counters(self, node: str) -> dict[str, int]:
         """The counters that are not zero."""

@@ -25,7 +25,7 @@ from tests.conformance.aerods import Aerods
 from tests.conformance.capture import Capture, Frame
 from tests.conformance.packets import AERO_PORT, NS
 from tests.conformance.plan import H1, H1_V4, H2, H2_V4, HOSTS, NATIVE4, NATIVE6, NODES
-from tests.namespaces import inside, whole_packets
+from tests.namespaces import PATIENCE, inside, whole_packets
 
 if TYPE_CHECKING:
     from tests.conformance.fakes import FakeBgp, FakeDhcp
@@ -220,18 +220,27 @@ class Bench(Aerods):
 
         Neither on the underlay (``capture`` is of ``u``), nor in its cache, nor to its kernel's AERO interface.
         """
-        before = self.dump(node)
+
+        def sent() -> list[Frame]:
+            return capture.find(lambda f: f.node == node and (f.is_udp or f.protocol in (1, 4, 41)) and not _is_own_affair(f))
+
+        def is_quiet() -> bool:
+            capture.clear()
+            time.sleep(0.3)
+            return not sent()
+
+        self.wait_for(is_quiet, 10, f"the end of what {node} was doing")
+        short_lived = {row["link_local"] for row in self.neighbors(node) if (row["expires_in"] or 3600) < PATIENCE * (seconds + 5)}
+        before = self.dump(node, short_lived)
         with Capture(self.prefix + node, "aero0") as up:
             capture.clear()
             yield
             time.sleep(seconds)
-            sent = [frame for frame in capture.find(lambda f: f.node == node and (f.is_udp or f.protocol in (1, 4, 41)))
-                    if frame.dhcp is None and not _is_own_affair(frame)]  # fmt: skip
-            assert not sent, f"{node} sent {sent[:5]}"
+            assert not sent(), f"{node} sent {sent()[:5]}"
             assert not up.frames, f"{node} took {up.frames[:5]}"
-        assert self.dump(node) == before
+        assert self.dump(node, short_lived) == before
 
 
 def _is_own_affair(frame: Frame) -> bool:
-    """Whether a node solicits a Server or Relay, or its kernel reports multicast groups, which they do by themselves."""
-    return frame.is_mld or frame.nd == NS and frame.inner.dst in {node.link_local for node in NODES.values() if node.id}
+    """Whether a node solicits a Server or Relay, speaks DHCPv6, or its kernel reports multicast groups, as they do by themselves."""
+    return frame.dhcp is not None or frame.is_mld or frame.nd == NS and frame.inner.dst in {node.link_local for node in NODES.values() if node.id}

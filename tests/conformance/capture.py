@@ -18,7 +18,7 @@ from typing import NamedTuple
 from scapy.layers.inet6 import IPv6ExtHdrFragment
 
 from tests.conformance.packets import AERO, AERO_PORT, GUE, GUE_PORT, Dhcp, dhcp, ip, nd_type
-from tests.namespaces import inside
+from tests.namespaces import PATIENCE, inside
 
 _ETH_P_ALL = socket.htons(3)
 _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35
@@ -308,7 +308,7 @@ class Capture:
 
     def wait_for_all(self, condition: Condition, count: int, seconds: float = 5.0) -> list[Frame]:
         """The first ``count`` such frames."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         at, found = 0, []
         with self._changed:
             while True:
@@ -319,7 +319,7 @@ class Capture:
                 left = end - time.monotonic()
                 if left <= 0:
                     seen = "\n".join(repr(frame) for frame in self.frames[-200:] if frame.protocol in (1, 4, 17, 41, 44))
-                    raise AssertionError(f"{len(found)} of {count} such frames in {seconds} s; the last ones:\n{seen}")
+                    raise AssertionError(f"{len(found)} of {count} such frames in {seconds * PATIENCE} s; the last ones:\n{seen}")
                 self._changed.wait(left)
 
     def never(self, condition: Condition, seconds: float = 2.0) -> None:

@@ -149,11 +149,15 @@ class Peer(FakeNode):
         return predirect
 
     def is_direct(self) -> bool:
-        """Whether a packet of h1 comes straight here."""
-        before = len(self.data())
-        self.trigger()
-        time.sleep(0.1)
-        return len(self.data()) > before
+        """Whether a packet of h1 comes straight here, and not to the Server."""
+        number = next(_idents)
+        self.bench.from_host("h1", p.echo(self.h1, self.host, ident=number, reply=True))
+        place = 44 if ":" in self.host else 24
+
+        def taken_by() -> list[FakeNode]:
+            return [n for n in (self, self.server) if any(int.from_bytes(r.payload[place : place + 2], "big") == number for r in self.data(n))]
+
+        return self.bench.wait_for(taken_by, 5, "a packet of h1") == [self]
 
     def answer(self, received: Received) -> None:
         if received.nd == p.NS and self.alive:

@@ -207,7 +207,7 @@ def test_aero_150_timestamps(exchange, peer):
         option = p.nd_option(packet, p.TIMESTAMP)
         assert (len(option), option[1], option[2:8]) == (16, 2, bytes(6))
         assert abs(time.time() - seconds_of(packet)) < 60
-    assert abs(time.time() - seconds_of(fresh[1])) < 2
+    assert abs(time.time() - seconds_of(fresh[1])) < 10
 
 
 def test_aero_151_nonces(exchange):

@@ -99,7 +99,7 @@ class Namespaces:
     """
 
     def __init__(self) -> None:
-        _remove_leftovers()
+        _remove_leftovers_once()
         self.prefix = f"{_PREFIX}{_owner(os.getpid())}-{next(_numbers)}-"
         self.directory = Path(tempfile.mkdtemp(prefix=self.prefix))
         self._names: list[str] = []
@@ -107,9 +107,9 @@ class Namespaces:
 
     def add(self, *names: str) -> None:
         """Make namespaces, with ``lo`` up and a directory each."""
+        self._names += names
+        run("ip", "-batch", "-", given="".join(f"netns add {self.prefix}{name}\n" for name in names))
         for name in names:
-            run("ip", "netns", "add", self.prefix + name)
-            self._names.append(name)
             self.ip(name, "link set lo up")
             (self.directory / name).mkdir()
 
@@ -117,8 +117,7 @@ class Namespaces:
         """End all, remove all."""
         for name in list(self._processes):
             self.kill(name)
-        for name in self._names:
-            _remove(self.prefix + name)
+        _remove(*(self.prefix + name for name in self._names))
         self._names.clear()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -204,22 +203,34 @@ def _is_left_over(name: str) -> bool:
     return pid.isdecimal() and _owner(int(pid)) != owner
 
 
-@functools.cache
-def _remove_leftovers() -> None:
-    """Remove what killed runs left, once."""
-    for path in _NETNS.glob(f"{_PREFIX}*"):
-        if _is_left_over(path.name):
-            _remove(path.name)
+def remove_leftovers() -> None:
+    """Remove what killed runs left."""
+    _remove(*(path.name for path in _NETNS.glob(f"{_PREFIX}*") if _is_left_over(path.name)))
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         if _is_left_over(path.name):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _remove(namespace: str) -> None:
-    """Remove a namespace with the processes that are still in it."""
-    # One that removes the same leftover at the same time may be faster.
-    for pid in run("ip", "netns", "pids", namespace, check=False).split():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(int(pid), signal.SIGKILL)
-    run("ip", "netns", "del", namespace, check=False)
-    shutil.rmtree(_ETC / namespace, ignore_errors=True)
+@functools.cache
+def _remove_leftovers_once() -> None:
+    remove_leftovers()
+
+
+def _remove(*namespaces: str) -> None:
+    """Remove namespaces with the processes that are still in them."""
+    inodes = set()
+    for name in namespaces:
+        with contextlib.suppress(OSError):  # whoever removes the same leftovers at the same time may be faster
+            inodes.add((_NETNS / name).stat().st_ino)
+    _kill_within(inodes)
+    run("ip", "-force", "-batch", "-", given="".join(f"netns del {name}\n" for name in namespaces), check=False)
+    for name in namespaces:
+        shutil.rmtree(_ETC / name, ignore_errors=True)
+
+
+def _kill_within(inodes: set[int]) -> None:
+    """End the processes in network namespaces: such as children of what was killed."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "ns" / "net").stat().st_ino in inodes:
+                os.kill(int(process.name), signal.SIGKILL)

@@ -11,7 +11,6 @@ from functools import partial
 import pytest
 
 from aerod.wire.signature import derived_key
-from tests.integration.aerod_link import DUID, OUTSIDE4, OUTSIDE6, OWN4, OWN6, PREFIX, Link, missing, wait_for
 from tests.integration.aerod_link import DUID, OUTSIDE4, OUTSIDE6, OWN4, OWN6, Link, missing, wait_for
 from tests.namespaces import inside
 

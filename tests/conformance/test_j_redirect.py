@@ -338,7 +338,7 @@ def test_aero_172_redirect_of_another_family(v4_only):
 
 
 def test_aero_172_clients_of_two_families(make_bench):
-    """One with IPv4 alone and one with IPv6 alone talk through their Servers, though they ask."""
+    """One with IPv4 alone and one with IPv6 alone talk through their Servers; each ignores what the other sends, and tells why."""
     bench = make_bench()
     without(bench, "c1", 6)
     without(bench, "c2", 4)
@@ -347,7 +347,15 @@ def test_aero_172_clients_of_two_families(make_bench):
     seen = bench.capture()
     assert " 5 received" in bench.ping("h1", H2, count=5)
     seen.wait_for(lambda f: f.node == "s2" and f.nd == p.REDIRECT and code(f.body) == PREDIRECT)
-    assert bench.pings("h1", H2)
+
+    def told(node: str) -> bool:
+        (row,) = bench.ask(node, "redirects")
+        return bench.pings("h1", H2) and not row["direct"] and "no common IP family" in row["reason"]
+
+    for node in ("c1", "c2"):
+        bench.wait_for(lambda node=node: told(node))
     for node, server in (("c1", bench.address("s1", 4)), ("c2", bench.address("s2", 6))):
         assert {f.dst for f in seen.find(lambda f, node=node: f.node == node and f.is_tunnel)} == {server}
-    assert not [row for node in ("c1", "c2") for row in bench.neighbors(node, "dynamic") if row["forward_in"] > 0]
+        assert not bench.neighbors(node, "dynamic")
+    assert not seen.find(lambda f: f.nd == p.REDIRECT and code(f.body) != PREDIRECT)
+    assert bench.counters("c2")["drop_no_common_family"]

@@ -186,7 +186,7 @@ class RouteOptimisation:
             header.source,
             [*target_options(told), self._clock.stamp(now), Nonce(nonce)],
             bytes(packet),
-            control_room(path.encaps),
+            control_room(path),
         )
         course.tries += 1
         course.asked = now

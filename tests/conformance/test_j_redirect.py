@@ -337,14 +337,29 @@ def test_aero_172_redirect_of_another_family(v4_only):
     assert other.data()[-1].address == other.bench.address("c1", 4)
 
 
-def test_aero_172_clients_of_two_families(make_bench):
-    """One with IPv4 alone and one with IPv6 alone talk through their Servers; each ignores what the other sends, and tells why."""
+@pytest.fixture
+def two_families(make_bench):
+    """A whole link, c1 with IPv4 alone and c2 with IPv6 alone."""
     bench = make_bench()
     without(bench, "c1", 6)
     without(bench, "c2", 4)
     bench.configure("c2", client={"server_addresses": [bench.address("s2", 6)]})
     start_link(bench)
-    seen = bench.capture()
+    return bench
+
+
+def test_aero_158_whole_on_every_hop(two_families):
+    """O-21: what leaves c1 over IPv4 goes on over IPv6 in one piece, too."""
+    seen = two_families.capture()
+    two_families.ping("h1", H2, 1400)
+    asked = [seen.wait_for(lambda f, node=node: f.node == node and f.nd == p.REDIRECT) for node in ("c1", "s2")]
+    assert asked[0].version == 4 and asked[1].version == 6
+    assert len(asked[0].body) == len(asked[1].body) > 1200
+
+
+def test_aero_172_clients_of_two_families(two_families):
+    """One with IPv4 alone and one with IPv6 alone talk through their Servers; each ignores what the other sends, and tells why."""
+    bench, seen = two_families, two_families.capture()
     assert " 5 received" in bench.ping("h1", H2, count=5)
     seen.wait_for(lambda f: f.node == "s2" and f.nd == p.REDIRECT and code(f.body) == PREDIRECT)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -198,11 +199,13 @@ def test_aero_111_by_the_embedded_prefix(any_link, u):
 
 
 def test_aero_111_by_the_id(any_link, u):
-    """fe80::ID reaches Relay and Server, below IP, from any Client."""
-    for target, value, way in ((1, b"relay1", ("s1",)), (12, b"server", ("s1", "r1"))):
+    """fe80::ID brings a message of any Client to that Relay or Server, unchanged, and no further."""
+    for target, value, way in ((1, b"relay1", ("s1", "r1")), (12, b"server", ("s1", "r1", "s2"))):
         message = p.neighbor_solicitation(C1, f"fe80::{target:x}", p.nonce(value))
         any_link.inject(message, "c1", "s1")
-        for node in way:
-            u.wait_for(lambda f, node=node, message=message: f.node == node and f.body == message)
-        answer = u.wait_for(lambda f, value=value: f.nd == p.NA and p.nd_option(f.body, p.NONCE) == p.nonce(value) and f.node == "s1")
-        assert (answer.inner.src, answer.inner.dst, answer.dst) == (f"fe80::{target:x}", C1, any_link.address("c1"))
+        for node, after in itertools.pairwise(way):
+            frame = u.wait_for(lambda f, node=node, message=message: f.node == node and f.body == message)
+            assert frame.dst == any_link.address(after)
+    assert not u.find(lambda f: f.node == "r1" and f.inner and f.inner.dst == "fe80::1")
+    assert not u.find(lambda f: f.node == "s2" and f.inner and f.inner.dst == "fe80::c")
+

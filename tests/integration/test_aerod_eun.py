@@ -31,9 +31,9 @@ except TimeoutError:
 
 
 @pytest.fixture
-def link(tmp_path):
+def link():
     """A link whose aero-eun is up before anything else is."""
-    made = Link(tmp_path)
+    made = Link()
     try:
         made.build()
         made.write_config("c", 'eun_interface = "eth1"')

@@ -10,7 +10,7 @@ import pytest
 from aerod import aeroctl
 from tests.conformance.bench import H2, H2_V4, Bench
 from tests.conformance.conftest import start_link
-from tests.integration.aerod_link import missing
+from tests.namespaces import missing
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 

@@ -6,7 +6,12 @@ from __future__ import annotations
 import time
 
 from ansible_collections.aero.link.plugins.module_utils._acp_allocate import Allocator
-from ansible_collections.aero.link.plugins.module_utils._prefixes import Prefix, PrefixSet, overlaps, parse_prefix
+from ansible_collections.aero.link.plugins.module_utils._prefixes import (
+    Prefix,
+    PrefixSet,
+    overlaps,
+    parse_prefix,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

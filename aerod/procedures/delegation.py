@@ -152,11 +152,11 @@ class Delegation:
         elif not is_link_local(source) or embedded(source)[0] != "id":
             self._counters.drop("dhcpv6_no_server")
         else:
-            before = association.status
+            status, held = association.status, association.prefixes
             association.received(exchange, source, message, now)
-            if association.status and association.status != before:
+            if association.status and association.status != status:
                 self._outbox.warning(f"Server {remote} answers {association.status}")
-            self._settle(association, now)
+            self._settle(association, association.prefixes != held, now)
 
     def _find(
         self, remote: LinkLayerAddress, message: Message
@@ -166,15 +166,15 @@ class Delegation:
                 return association, exchange
         return None, None
 
-    def _settle(self, association: Association, now: float) -> None:
-        """Draw the consequences of an answer."""
+    def _settle(self, association: Association, other_grant: bool, now: float) -> None:
+        """Draw the consequences of an answer, that perhaps grants other prefixes than the last one."""
         if association.finished:
             self._left(association, now)
         elif association.usable:
             self._note_server(association)
             if association.asked_to_leave:
-                # It still grants: first another Server, then the Release.
-                association.asked_to_leave, association.leaving = False, True
+                # It still grants the same: first another Server, then the Release.
+                association.asked_to_leave, association.leaving = False, not other_grant
         self._leave(now)
         self._fill(now)
         self._changed(now)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aerod
-from aerod.address import parse_address
+from aerod.address import Prefix, parse_address
 from aerod.config import Config
 from aerod.interface import LeasedPrefix
 from aerod.nodes.node import Node
@@ -50,6 +50,11 @@ class Operator:
             done()
             return result
 
+        def recall(prefixes: list[str]) -> dict[str, Any]:
+            result = self._node.recall([Prefix.parse(prefix) for prefix in prefixes], clock.now())
+            done()
+            return result
+
         return {
             "status": self._status,
             "neighbors": self._neighbors,
@@ -59,6 +64,7 @@ class Operator:
             "redirects": self._redirects,
             "move": move,
             "drain": drain,
+            "recall": recall,
             "damping": lambda: self._node.damping(clock.now()),
             "capabilities": lambda: self._node.capabilities(clock.now()),
             "release": release,

@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ PREFIX = f"aeroshell-{os.getpid()}-"
 DUID = "000200000009c0ffee01"
 ACP6, ACP4 = "2001:db8:1:2::/64", "198.51.100.32/28"
 OWN6, OWN4 = "2001:db8:1:2::1", "198.51.100.33"
+LEASE_COMMANDS = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/kea/hooks/libdhcp_lease_cmds.so"
 OUTSIDE6, OUTSIDE4 = "3fff:1::1", "198.18.0.1"
 
 _ADDRESSES = {
@@ -168,7 +171,14 @@ class Link:
     def start_kea(self) -> None:
         """Start Kea on the Server with the reservations of the Client."""
         files = self.directory / "s"
-        reservation = {"duid": DUID, "prefixes": [ACP6, "::ffff:198.51.100.32/124"]}
+        self.write_kea_config()
+        variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
+        self._spawn("kea", "s", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+
+    def write_kea_config(self, acps: tuple[str, ...] = (ACP6, "::ffff:198.51.100.32/124")) -> None:
+        """Write Kea's configuration, with these prefixes for the Client."""
+        files = self.directory / "s"
+        reservation = {"duid": DUID, "prefixes": acps}
         leases = {"type": "memfile", "name": f"{files}/leases.csv", "lfc-interval": 0}
         document = {
             "interfaces-config": {
@@ -176,6 +186,8 @@ class Link:
                 "service-sockets-max-retries": 1000,
                 "service-sockets-retry-wait-time": 500,
             },
+            "control-socket": {"socket-type": "unix", "socket-name": f"{files}/kea.sock"},
+            "hooks-libraries": [{"library": LEASE_COMMANDS}],
             "server-id": {"type": "EN", "enterprise-id": 45282, "identifier": "AE0B", "persist": False},
             "lease-database": leases,
             "preferred-lifetime": 3600,
@@ -187,12 +199,18 @@ class Link:
             "host-reservation-identifiers": ["duid"],
             "subnet6": [{
                 "id": 1, "subnet": "fe80::/64", "interface": "aero0", "rapid-commit": True,
-                "reservations": [reservation],
+                "reservations": [reservation] if acps else [],
             }],
         }
         (files / "kea.json").write_text(json.dumps({"Dhcp6": document}))
-        variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
-        self._spawn("kea", "s", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+
+    def ask_kea(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Kea's answer on its control socket."""
+        request = {"command": command, **({"arguments": arguments} if arguments else {})}
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.directory / "s" / "kea.sock"))
+            connection.sendall(json.dumps(request).encode())
+            return json.loads(connection.makefile().read())
 
     def start_name_server(self, address: str, server: str) -> None:
         """Start a name server on the Relay, that logs who asks it, and point the Client to it."""

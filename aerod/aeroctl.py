@@ -159,6 +159,8 @@ def _status(status: dict[str, Any]) -> str:
         lines.append(("default Relay", f"fe80::{relay['id']:x} {relay.get('name') or ''}"))
     if status["primary"]:
         lines.append(("primary Server", status["primary"]))
+    if status.get("save_error"):
+        lines.append(("NOT SAVED", f"{status['save_error']}; a restart now would lose what was learned"))
     if status.get("draining"):
         lines.append(("draining", "Clients are asked to leave, new ones are not taken"))
     for underlay in status["underlays"]:

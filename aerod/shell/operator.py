@@ -20,15 +20,24 @@ ENGINE = "plain"
 
 
 class Operator:
-    """Answers an operator's questions about ``node``; ``counters`` gives the shell's own."""
+    """Answers an operator's questions about ``node``.
+
+    ``counters`` gives the shell's own, ``save_error`` why the state cannot be saved, None if it can.
+    """
 
     def __init__(
-        self, config: Config, node: Node, kernel: Kernel, counters: Callable[[], Counter[str]]
+        self,
+        config: Config,
+        node: Node,
+        kernel: Kernel,
+        counters: Callable[[], Counter[str]],
+        save_error: Callable[[], str | None],
     ) -> None:
         self._config = config
         self._node = node
         self._kernel = kernel
         self._counters = counters
+        self._save_error = save_error
         self._started = time.time()
         self._leased: list[dict[str, Any]] = []
 
@@ -78,6 +87,7 @@ class Operator:
             "version": aerod.__version__,
             "engine": ENGINE,
             "started": self._started,
+            "save_error": self._save_error(),
             "interface": {"name": self._config.node.interface, "up": bool(link and link.up)},
             **status,
         }

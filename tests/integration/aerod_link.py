@@ -105,8 +105,12 @@ class Link:
         self.run("r", "ip", "addr", "add", f"{OUTSIDE4}/32", "dev", "lo")
         self._route("r", ACP6, "fe80::b")
         self._route("r", ACP4, "fe80::b")
-        self._route("s", "::/0", "fe80::1", "table", "8060")
-        self._route("s", "0.0.0.0/0", "fe80::1", "table", "8060")
+        self.routes_of_bird("s")
+
+    def routes_of_bird(self, node: str) -> None:
+        """What the routing daemon of a Server would add."""
+        self._route(node, "::/0", "fe80::1", "table", "8060")
+        self._route(node, "0.0.0.0/0", "fe80::1", "table", "8060")
 
     def _connect(self, one: str, one_name: str, other: str, other_name: str) -> None:
         peer = ("peer", "name", other_name, "netns", PREFIX + other)
@@ -156,10 +160,10 @@ class Link:
 
     # Processes
 
-    def start(self, node: str) -> None:
+    def start(self, node: str, state_dir: Path | None = None) -> None:
         """Start aerod."""
         files = self.directory / node
-        directories = ("--state-dir", str(files), "--run-dir", str(files))
+        directories = ("--state-dir", str(state_dir or files), "--run-dir", str(files))
         self._spawn(node, node, *self.command, "--config", f"{files}/aerod.toml", *directories)
 
     def start_eun(self) -> None:
@@ -236,6 +240,10 @@ class Link:
         finally:
             process.kill()
 
+    def has_ended(self, name: str) -> bool:
+        """Whether a process ended by itself."""
+        return self._processes[name].poll() is not None
+
     def log(self, name: str) -> str:
         """All that a process wrote."""
         return (self.directory / f"{name}.log").read_text()
@@ -277,8 +285,8 @@ class Link:
         return "1 received" in self.run(node, *command, check=False)
 
 
-def _run(*command: str, check: bool = True) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+def _run(*command: str, check: bool = True, given: str | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, input=given)
     assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stderr}{done.stdout}"
     return done.stdout
 

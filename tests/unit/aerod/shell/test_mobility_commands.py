@@ -18,7 +18,7 @@ class OneLink:
 
 
 def commands(link: Link, host):
-    operator = Operator(host.config, host.node, OneLink(), dict)
+    operator = Operator(host.config, host.node, OneLink(), dict, lambda: None)
     return operator.commands(lambda: link.settle(host))
 
 

@@ -65,6 +65,8 @@ class Delegation:
         self._released = False
         self._moves = Moves(config.link.move_interval)
         self.associations: list[Association] = []
+        # Servers given up that may still answer the last Solicit, and by that commit to a lease.
+        self._given_up: dict[LinkLayerAddress, Association] = {}
 
     # What the Client has
 
@@ -139,7 +141,8 @@ class Delegation:
 
     def expects(self, remote: LinkLayerAddress) -> bool:
         """Whether the Server at ``remote`` may have something to answer."""
-        return any(remote in (a.server, a.next_hop) for a in self.associations)
+        known = remote in self._given_up
+        return known or any(remote in (a.server, a.next_hop) for a in self.associations)
 
     def received(self, remote: LinkLayerAddress, source: bytes, message: Message, now: float) -> None:
         """Take a message of a Server; anything that is no answer to us is dropped (O-19)."""
@@ -154,6 +157,9 @@ class Delegation:
         else:
             status, held = association.status, association.prefixes
             association.received(exchange, source, message, now)
+            if association not in self.associations and association.usable:
+                # Late, and no longer wanted perhaps; but the Server has the lease now, and must be told.
+                self.associations.append(self._given_up.pop(association.server))
             if association.status and association.status != status:
                 self._outbox.warning(f"Server {remote} answers {association.status}")
             self._settle(association, association.prefixes != held, now)
@@ -161,7 +167,7 @@ class Delegation:
     def _find(
         self, remote: LinkLayerAddress, message: Message
     ) -> tuple[Association, Exchange] | tuple[None, None]:
-        for association in self.associations:
+        for association in (*self.associations, *self._given_up.values()):
             if association.next_hop == remote and (exchange := association.expects(message)):
                 return association, exchange
         return None, None
@@ -321,6 +327,7 @@ class Delegation:
             if self._wanted() > 0 and not self._ready(now):
                 continue
             self._drop(association)
+            self._given_up[association.server] = association
             self._candidates.silent(association.server, now)
             if not self._config.client.server_addresses and self._ask_at is None:
                 self._ask(now)
@@ -348,6 +355,7 @@ class Delegation:
             self.associations.append(association)
 
     def _association(self, server: LinkLayerAddress) -> Association:
+        self._given_up.pop(server, None)
         return Association(self._identity, server, self._underlays, self._random, self._transmit)
 
     def _transmit(self, association: Association, message: Message, path: Path) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Any
 
@@ -18,6 +18,7 @@ from aerod.procedures.damping import Damping
 from aerod.procedures.dynamic_entries import DynamicEntries
 from aerod.procedures.interface_id import TAG_LENGTH, Request
 from aerod.procedures.ldra import Ldra
+from aerod.procedures.lease_audit import LeaseAudit
 from aerod.procedures.leave_signal import LeaveSignal
 from aerod.procedures.liveness import Liveness
 from aerod.procedures.recall import recall
@@ -57,6 +58,7 @@ class Server(Infrastructure):
         )
         self._leave_signal = LeaveSignal(self._own, self._send_control)
         self._draining = False
+        self._audit = LeaseAudit(self._bindings, self._leave_signal, self._outbox)
         self._liveness = Liveness(
             None, self._suspects, self._ask, lambda _neighbor, _now: None, self._silence_changed
         )
@@ -112,6 +114,9 @@ class Server(Infrastructure):
 
     def server_found(self, aero_id: int, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         self._others.found(aero_id, tuple(addresses), now)
+
+    def leases_seen(self, leases: Mapping[Prefix, bytes], started: float, now: float) -> None:
+        self._audit.compare(leases, started, now)
 
     def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
         """See whether the Clients there are still alive (AERO-080)."""
@@ -224,6 +229,7 @@ class Server(Infrastructure):
             "routes": sum(len(n.prefixes) for n in self._neighbors if n.kind == STATIC),
             "relay": relay and {"id": int.from_bytes(relay.link_local[8:], "big"), "name": relay.name},
             "draining": self._draining,
+            "lease_audit": self._audit.found(now),
         }
 
     def drain(self, now: float, stop: bool = False) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Node:
         supervisor.daemons += self.daemons.values()
 
     def _write_configs(self, clients: int) -> None:
-        (self.run_dir / "aerod.toml").write_text(plan.aerod_toml(self.plan))
+        (self.run_dir / "aerod.toml").write_text(plan.aerod_toml(self.plan, self.run_dir))
         (self.run_dir / "bird.conf").write_text(plan.bird_conf(self.plan, self.run_dir / "bird.log"))
         self.write_kea_config(range(1, clients + 1))
 

@@ -51,7 +51,7 @@ _MORE = {
     "r": ("relay", 'id = 1\n[[neighbor]]\nname = "s"\nid = 11\naddresses = ["203.0.113.11", "fd00:ae::b"]'),
     "s": (
         "server",
-        'id = 11\n[server]\n[[neighbor]]\nname = "r"\nid = 1\naddresses = ["203.0.113.1", "fd00:ae::1"]',
+        'id = 11\n[server]\nkea_socket = "@FILES@/kea.sock"\n[[neighbor]]\nname = "r"\nid = 1\naddresses = ["203.0.113.1", "fd00:ae::1"]',
     ),
     "c": (
         "client",
@@ -132,6 +132,7 @@ class Link:
     ) -> None:
         """Write aerod.toml; Clients take whatever address the interface has."""
         role, tables = _MORE[node]
+        tables = tables.replace("@FILES@", str(self.directory / node))
         addresses = list(_ADDRESSES[node])
         if role == "client":
             addresses, tables = [], tables + server_addresses

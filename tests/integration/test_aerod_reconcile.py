@@ -118,6 +118,34 @@ def test_a_full_disk(link) -> None:
     link.start("s")
 
 
+def audit(link: Link) -> dict:
+    return (link.ask("s", "status") or {}).get("lease_audit") or {}
+
+
+def leases(link: Link) -> list[str]:
+    rows = link.ask_kea("lease6-get-all").get("arguments", {}).get("leases", [])
+    return sorted(row["ip-address"] for row in rows)
+
+
+def test_a_lease_deleted_in_kea(link) -> None:
+    """An operator's hand: the Client renews and has it again, everywhere."""
+    wait_for(lambda: len(leases(link)) == 2)
+    before = leases(link)
+    end = {"type": "IA_PD", "ip-address": ACP6.split("/")[0]}
+    assert link.ask_kea("lease6-del", **end)["result"] == 0
+    wait_for(lambda: leases(link) == before, 25)
+    assert routes(link) == {ACP6, ACP4}
+    wait_for(lambda: audit(link).get("neighbors_without_lease") == {"count": 0, "sample": []}, 25)
+
+
+def test_a_lease_of_nobody(link) -> None:
+    """What aerod does not know at the second look is ended in Kea."""
+    stray = {"type": "IA_PD", "ip-address": "2001:db8:99::", "prefix-len": 64, "duid": "00:02:03:04", "iaid": 1}
+    assert link.ask_kea("lease6-add", **stray, **{"subnet-id": 1})["result"] == 0
+    assert len(leases(link)) == 3
+    wait_for(lambda: len(leases(link)) == 2, 40)
+
+
 def test_a_slow_look_at_many_routes(link) -> None:
     """Ten thousand routes arrive whole, a piece at a time, and what changes meanwhile is marked."""
     lines = (f"route add 2001:db9:{n >> 8:x}:{n & 255:x}00::/64 dev lo proto 77\n" for n in range(10_000))

@@ -133,7 +133,7 @@ def default_routes(view):
 
 
 def consistency(view):
-    """Lease, neighbor entry, kernel route and announcement of each prefix are equal, and survive a restart."""
+    """Lease, neighbor entry, kernel route and announcement of a prefix are equal, and survive a restart."""
     for name, _host, node in view.looked_at("relay", "server", "client"):
         for mismatch in node["mismatches"]:
             some = listed(mismatch["sample"])

@@ -16,7 +16,7 @@ ASPS = ("2001:db8::/32", "100.64.0.0/10")
 PASSWORD = "chaos"
 RELAY_ASN = 64512
 # Short enough that leases are renewed, and those of nobody end, while the test runs.
-PREFERRED, VALID, RENEW, REBIND = 100, 120, 40, 70
+PREFERRED, VALID, RENEW, REBIND = 70, 80, 30, 50
 KEEPALIVE = 5
 CLIENT_NETWORK = "10.1.0.0/16"
 ASSOCIATIONS = 2

@@ -10,17 +10,16 @@ from aerod.shell.loop import Loop
 from aerod.shell.route_sweep import RouteSweep
 from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import MAIN_TABLE, Route
-from tests.conformance.netns import inside
-from tests.integration import aerod_link
-from tests.integration.aerod_link import ACP4, ACP6, OUTSIDE6, OWN6, Link, missing, wait_for
+from tests.integration.aerod_link import ACP4, ACP6, OUTSIDE6, OWN6, Link, missing
+from tests.namespaces import inside, run, wait_for
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 STRAY = "2001:db8:dead::/64"
 
 
 @pytest.fixture(scope="module")
-def link(tmp_path_factory):
-    made = Link(tmp_path_factory.mktemp("link"))
+def link():
+    made = Link()
     try:
         made.build()
         for node in ("r", "s", "c"):
@@ -94,7 +93,7 @@ def test_a_full_disk(link) -> None:
     link.kill("s", 15)
     disk = files / "disk"
     disk.mkdir()
-    aerod_link._run("mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk))
+    run("mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk))
     try:
         (disk / "state.json").write_text(text)
         link.start("s", state_dir=disk)
@@ -114,7 +113,7 @@ def test_a_full_disk(link) -> None:
         assert link.log("s").count("could not be saved") == 1
         link.kill("s", 15)
     finally:
-        aerod_link._run("umount", str(disk))
+        run("umount", str(disk))
     link.start("s")
 
 
@@ -149,7 +148,7 @@ def test_a_lease_of_nobody(link) -> None:
 def test_a_slow_look_at_many_routes(link) -> None:
     """Ten thousand routes arrive whole, a piece at a time, and what changes meanwhile is marked."""
     lines = (f"route add 2001:db9:{n >> 8:x}:{n & 255:x}00::/64 dev lo proto 77\n" for n in range(10_000))
-    aerod_link._run("ip", "netns", "exec", aerod_link.PREFIX + "h", "ip", "-6", "-batch", "-", given="".join(lines))
+    run("ip", "-n", link.prefix + "h", "-6", "-batch", "-", given="".join(lines))
     found: list[tuple[list[Route], set[Prefix], bool]] = []
     loop = Loop()
     errors: list[OSError] = []
@@ -158,7 +157,7 @@ def test_a_slow_look_at_many_routes(link) -> None:
         found.append(result)
         loop.stop()
 
-    with inside(aerod_link.PREFIX + "h"):
+    with inside(link.prefix + "h"):
         dumps = ((2, MAIN_TABLE, 77), (10, 8060, 77), (10, MAIN_TABLE, 77))
         sweep = RouteSweep(loop, dumps, done, errors.append)
         sweep.start()

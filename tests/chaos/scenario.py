@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from pathlib import Path
 from random import Random
 
 from tests.chaos import plan
@@ -28,10 +27,10 @@ class Failed(AssertionError):
 class Scenario:
     """Runs ``events`` events on a link of ``clients`` Clients; everything random comes from ``seed``."""
 
-    def __init__(self, directory: Path, clients: int, seed: int) -> None:
+    def __init__(self, clients: int, seed: int) -> None:
         self._seed = seed
         self._random = Random(seed)
-        self._link = Link(directory, clients, seed)
+        self._link = Link(clients, seed)
         self._last = ""
         self.seconds: list[float] = []
 

@@ -33,6 +33,7 @@ LONGEST_TIMER = 3600
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,240}}$)({_LABEL}\.)*{_LABEL}")
+_ABSOLUTE_PATH = re.compile(r"/\S{1,106}")
 _INTERFACE = re.compile(r"[^\s/:]{1,15}")
 
 
@@ -106,12 +107,14 @@ class ServerConfig:
     straight to them: none, those that others may not reach, or all.
     ``others`` are Servers that need not be looked up by their ID: ``[[other_server]]``.
     ``configured`` are Clients that do not use DHCPv6: ``[[configured_client]]``.
+    ``kea_socket`` is Kea's control socket, None for a DHCPv6 server whose leases cannot be asked for.
     """
 
     release_grace: float
     redirect_clients: str = "never"
     others: tuple[NeighborConfig, ...] = ()
     configured: tuple[ConfiguredClient, ...] = ()
+    kea_socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +322,7 @@ def _server(
         redirect_clients=table.choice("redirect_clients", REDIRECT_CLIENTS, "never"),
         others=others,
         configured=configured,
+        kea_socket=table.matching("kea_socket", _ABSOLUTE_PATH, "an absolute path", None),
     )
     table.refuse_rest()
     return server

@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who wrote a DHCPv6 message, proven by a pre-shared key (O-26): a Server's side and a Client's.
+
+Failure is silence and a counter.  A Server keeps no state of what it has not proven.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from aerod.procedures.timestamps import WallClock
+from aerod.state.counters import Counters
+from aerod.state.dhcp_keys import DhcpKeys
+from aerod.state.replays import WINDOW, Replays, nearest
+from aerod.wire.dhcpv6 import Message
+from aerod.wire.dhcpv6_authentication import (
+    NTP_EPOCH,
+    NTP_FRACTION,
+    Key,
+    made_for,
+    proof_in,
+    signed,
+)
+from aerod.wire.dhcpv6_options import Authentication, ClientId
+
+_MASK = (1 << 64) - 1
+
+
+def ntp_time(clock: WallClock, now: float) -> int:
+    """Return the wall clock's time in units of 2**-32 s since 1900."""
+    return int((now + clock.offset + NTP_EPOCH) * NTP_FRACTION)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What an answer repeats of its question: for which address, by which key, and when it was made."""
+
+    server: bytes
+    key_id: int
+    replay: int
+
+
+class ClientsAuthentication:
+    """A Server's side; ``own_addresses`` are the 16-byte link-layer addresses messages may be made for."""
+
+    def __init__(
+        self,
+        keys: DhcpKeys,
+        own_addresses: Iterable[bytes],
+        has_lease: Callable[[bytes], bool],
+        clock: WallClock,
+        counters: Counters,
+        now: float,
+    ) -> None:
+        self.keys = keys
+        self._own_addresses = tuple(own_addresses)
+        self._replays = Replays(has_lease)
+        self._clock = clock
+        self._counters = counters
+        self._started = now
+
+    def accept(self, message: Message, local: bytes, now: float) -> Stamp | None:
+        """Return the stamp of a Client's message that came to our address ``local``, None for a bad one."""
+        clients, proof = message.find_all(ClientId), proof_in(message)
+        if proof is None or len(clients) != 1:
+            # With two Client IDs the DHCPv6 server might believe the one we did not check.
+            return self._drop("missing" if message.find(Authentication) is None else "form")
+        duid = clients[0].value
+        secret = self.keys.secret_of(duid, proof.key_id)
+        if secret is None:
+            return self._drop("key")
+        # A Release through another Server may come to another of our addresses than it was made for.
+        others = (address for address in self._own_addresses if address != local)
+        server = made_for(message, proof, secret, (local, *others))
+        if server is None:
+            return self._drop("mac")
+        clock = ntp_time(self._clock, now)
+        time = nearest(proof.replay, clock)
+        refusal = self._replays.refuses(duid, time, clock, ntp_time(self._clock, self._started))
+        if refusal is not None:
+            return self._drop(refusal)
+        self._replays.note(duid, time, proof.key_id, clock)
+        return Stamp(server, proof.key_id, proof.replay)
+
+    def _drop(self, reason: str) -> None:
+        self._counters.drop("auth_" + reason)
+
+    def sign(self, message: Message, stamp: Stamp) -> bytes | None:
+        """Return the answer to the message with ``stamp``, packed; None if its key is gone meanwhile."""
+        client = message.find(ClientId)
+        secret = client and self.keys.secret_of(client.value, stamp.key_id)
+        if not secret:
+            return self._drop("key")
+        return signed(message, Key(stamp.key_id, secret), stamp.server, stamp.replay)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the keys with the number of Clients that were last heard with each."""
+        return {"mode": "psk", "keys": list(self.keys.ids), "clients_by_key": self._replays.clients_by_key()}
+
+    def saved_state(self, now: float) -> dict[str, Any]:
+        return self._replays.saved_state(ntp_time(self._clock, now))
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        self._replays.restore(saved)
+
+
+@dataclass(slots=True)
+class Signatures:
+    """The first and the last replay time one exchange was sent with."""
+
+    first: int
+    last: int
+
+
+class OwnAuthentication:
+    """A Client's side: signs all it sends, and believes only answers to that."""
+
+    def __init__(self, keys: DhcpKeys, clock: WallClock, counters: Counters) -> None:
+        self.keys = keys
+        self._clock = clock
+        self._counters = counters
+        self.last = 0
+
+    def sign(
+        self, message: Message, server: bytes, before: Signatures | None, now: float
+    ) -> tuple[bytes, Signatures]:
+        """Return ``message`` for the Server at a 16-byte address, packed, and the times of its exchange."""
+        time = self._next(now)
+        sent = Signatures(time if before is None else before.first, time)
+        return signed(message, self.keys.newest, server, time & _MASK), sent
+
+    def _next(self, now: float) -> int:
+        """The time, but later than any we have used, also where the clock was set back.
+
+        Only what was too far ahead for any Server to believe need not be remembered.
+        """
+        time = ntp_time(self._clock, now)
+        if time <= self.last <= time + WINDOW * NTP_FRACTION:
+            time = self.last + 1
+        self.last = time
+        return time
+
+    def accepts(self, message: Message, server: bytes, sent: Signatures | None) -> bool:
+        """Whether ``message`` is the Server's answer to what was ``sent``."""
+        proof = proof_in(message)
+        if proof is None:
+            return self._refuse("missing" if message.find(Authentication) is None else "form")
+        secret = self.keys.own_secret(proof.key_id)
+        if secret is None:
+            return self._refuse("key")
+        if made_for(message, proof, secret, (server,)) is None:
+            return self._refuse("mac")
+        if sent is None or (proof.replay - sent.first) & _MASK > sent.last - sent.first:
+            return self._refuse("replay")
+        return True
+
+    def _refuse(self, reason: str) -> bool:
+        self._counters.drop("auth_" + reason)
+        return False
+
+    def describe(self) -> dict[str, Any]:
+        return {"mode": "psk", "keys": list(self.keys.ids), "clients_by_key": {}}

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from aerod.procedures.exchange import Exchange, Signatures
 from aerod.procedures.timestamps import WallClock
 from aerod.state.counters import Counters
 from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.replays import WINDOW, Replays, nearest
-from aerod.wire.dhcpv6 import Message
+from aerod.wire.dhcpv6 import Message, pack
 from aerod.wire.dhcpv6_authentication import (
     NTP_EPOCH,
     NTP_FRACTION,
@@ -43,22 +44,26 @@ class Stamp:
 
 
 class ClientsAuthentication:
-    """A Server's side; ``own_addresses`` are the 16-byte link-layer addresses messages may be made for."""
+    """A Server's side; ``own_addresses`` are the 16-byte link-layer addresses messages may be made for.
+
+    Without ``keys``, which may change at any time, nobody proves anything.
+    """
 
     def __init__(
         self,
-        keys: DhcpKeys,
         own_addresses: Iterable[bytes],
         has_lease: Callable[[bytes], bool],
         clock: WallClock,
         counters: Counters,
+        save: Callable[[], None],
         now: float,
     ) -> None:
-        self.keys = keys
+        self.keys = DhcpKeys(())
         self._own_addresses = tuple(own_addresses)
         self._replays = Replays(has_lease)
         self._clock = clock
         self._counters = counters
+        self._save = save
         self._started = now
 
     def accept(self, message: Message, local: bytes, now: float) -> Stamp | None:
@@ -82,6 +87,7 @@ class ClientsAuthentication:
         if refusal is not None:
             return self._drop(refusal)
         self._replays.note(duid, time, proof.key_id, clock)
+        self._save()
         return Stamp(server, proof.key_id, proof.replay)
 
     def _drop(self, reason: str) -> None:
@@ -97,39 +103,53 @@ class ClientsAuthentication:
 
     def describe(self) -> dict[str, Any]:
         """Return the keys with the number of Clients that were last heard with each."""
-        return {"mode": "psk", "keys": list(self.keys.ids), "clients_by_key": self._replays.clients_by_key()}
+        by_key = {str(key_id): count for key_id, count in sorted(self._replays.clients_by_key().items())}
+        return {"mode": "psk", "keys": list(self.keys.ids), "clients_by_key": by_key}
 
     def saved_state(self, now: float) -> dict[str, Any]:
-        return self._replays.saved_state(ntp_time(self._clock, now))
+        return {"replays": self._replays.saved_state(ntp_time(self._clock, now))}
 
     def restore(self, saved: dict[str, Any]) -> None:
-        self._replays.restore(saved)
+        self._replays.restore(saved.get("replays", {}))
 
 
-@dataclass(slots=True)
-class Signatures:
-    """The first and the last replay time one exchange was sent with."""
+class Unauthenticated:
+    """A Client's side where its DUID is enough."""
 
-    first: int
-    last: int
+    def packed(self, message: Message, server: bytes, exchange: Exchange, now: float) -> bytes:
+        """Return ``message`` of ``exchange``, for the Server at a 16-byte address, as it is sent."""
+        return pack(message)
+
+    def accepts(self, message: Message, server: bytes, exchange: Exchange) -> bool:
+        """Whether ``message`` is the Server's answer to what ``exchange`` sent; counted if it is not."""
+        return True
+
+    def describe(self) -> dict[str, Any] | None:
+        return None
+
+    def saved_state(self) -> dict[str, Any]:
+        return {}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """There is nothing to remember."""
 
 
-class OwnAuthentication:
-    """A Client's side: signs all it sends, and believes only answers to that."""
+class OwnAuthentication(Unauthenticated):
+    """A Client's side with keys: signs all it sends, and believes only signed answers to that."""
 
-    def __init__(self, keys: DhcpKeys, clock: WallClock, counters: Counters) -> None:
-        self.keys = keys
+    def __init__(self, clock: WallClock, counters: Counters, save: Callable[[], None]) -> None:
+        self.keys = DhcpKeys(())
         self._clock = clock
         self._counters = counters
-        self.last = 0
+        self._save = save
+        self._last = 0
 
-    def sign(
-        self, message: Message, server: bytes, before: Signatures | None, now: float
-    ) -> tuple[bytes, Signatures]:
-        """Return ``message`` for the Server at a 16-byte address, packed, and the times of its exchange."""
+    def packed(self, message: Message, server: bytes, exchange: Exchange, now: float) -> bytes:
         time = self._next(now)
-        sent = Signatures(time if before is None else before.first, time)
-        return signed(message, self.keys.newest, server, time & _MASK), sent
+        if exchange.signatures is None:
+            exchange.signatures = Signatures(time, time)
+        exchange.signatures.last = time
+        return signed(message, self.keys.newest, server, time & _MASK)
 
     def _next(self, now: float) -> int:
         """The time, but later than any we have used, also where the clock was set back.
@@ -137,14 +157,14 @@ class OwnAuthentication:
         Only what was too far ahead for any Server to believe need not be remembered.
         """
         time = ntp_time(self._clock, now)
-        if time <= self.last <= time + WINDOW * NTP_FRACTION:
-            time = self.last + 1
-        self.last = time
+        if time <= self._last <= time + WINDOW * NTP_FRACTION:
+            time = self._last + 1
+        self._last = time
+        self._save()
         return time
 
-    def accepts(self, message: Message, server: bytes, sent: Signatures | None) -> bool:
-        """Whether ``message`` is the Server's answer to what was ``sent``."""
-        proof = proof_in(message)
+    def accepts(self, message: Message, server: bytes, exchange: Exchange) -> bool:
+        proof, sent = proof_in(message), exchange.signatures
         if proof is None:
             return self._refuse("missing" if message.find(Authentication) is None else "form")
         secret = self.keys.own_secret(proof.key_id)
@@ -161,4 +181,10 @@ class OwnAuthentication:
         return False
 
     def describe(self) -> dict[str, Any]:
-        return {"mode": "psk", "keys": list(self.keys.ids), "clients_by_key": {}}
+        return {"mode": "psk", "keys": list(self.keys.ids)}
+
+    def saved_state(self) -> dict[str, Any]:
+        return {"signed": self._last}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        self._last = int(saved.get("signed", 0))

@@ -14,6 +14,7 @@ from typing import Any
 
 from aerod.address import LinkLayerAddress, Prefix
 from aerod.config import Config
+from aerod.config_authentication import KeysError, read_keys
 from aerod.interface import (
     Action,
     AddRoute,
@@ -47,6 +48,7 @@ from aerod.shell.saved_state import SavedState
 from aerod.shell.server_kernel import ServerKernel
 from aerod.shell.underlay_sockets import UnderlaySockets
 from aerod.shell.underlays import usable_underlays
+from aerod.state.dhcp_keys import DhcpKeys
 
 log = logging.getLogger("aerod")
 
@@ -105,7 +107,8 @@ class Daemon:
         return ClientKernel(self._kernel, interface, underlays, self._config.client.eun_interface is not None)
 
     def run(self) -> None:
-        """Run until a signal; OSError when something essential is missing."""
+        """Run until a signal; OSError or KeysError when something essential is missing."""
+        keys = self._read_keys()
         self._kernel.follow(self._loop, self)
         self._tun = self._open_tun()
         saved, warning = self._saved_state.load()
@@ -113,6 +116,8 @@ class Daemon:
             log.warning("%s", warning)
         self._node = make_node(self._config, self._loop.now(), saved, SystemRandom())
         self._tell_time()
+        if keys is not None:
+            self._node.keys_changed(keys)
         self._operator = Operator(
             self._config, self._node, self._kernel, lambda: self._counters + Counter(self._tun.counters())
         )
@@ -125,7 +130,7 @@ class Daemon:
         self._loop.handle_signals({
             signal.SIGTERM: self._loop.stop,
             signal.SIGINT: self._loop.stop,
-            signal.SIGHUP: lambda: log.warning("the configuration is only read at start: restart me"),
+            signal.SIGHUP: self._reload,
         })
         self._watchdog()
         systemd.notify("READY=1\nSTATUS=" + self._operator.summary())
@@ -147,6 +152,23 @@ class Daemon:
             fd = tun.attach(name)
             systemd.notify(f"FDSTORE=1\nFDNAME={name}", (fd,))
         return tun.Tun(fd)
+
+    def _read_keys(self) -> DhcpKeys | None:
+        authentication = self._config.authentication
+        return authentication and read_keys(authentication, self._config.node.role)
+
+    def _reload(self) -> None:
+        """Read the keys again: they change while leases go on."""
+        try:
+            keys = self._read_keys()
+        except KeysError as error:
+            log.error("the keys stay as they were: %s", error)
+            return
+        if keys is None:
+            log.warning("the configuration is only read at start: restart me")
+        else:
+            self._node.keys_changed(keys)
+            log.info("read the keys again: %s", ", ".join(map(str, keys.ids)))
 
     # Feeding the node
 

@@ -35,8 +35,8 @@ from aerod.interface import (
     Underlay,
 )
 from aerod.nodes.node import make_node
-from aerod.state.forwarding import DEFAULT_ROUTES
 from aerod.state.dhcp_keys import DhcpKeys
+from aerod.state.forwarding import DEFAULT_ROUTES
 from aerod.state.keyring import Key
 from aerod.wire import dhcpv6_authentication as dhcp_auth
 from aerod.wire.ip import ICMPV6, UDP, IPHeader, build_ipv4, build_ipv6, parse_ip
@@ -227,7 +227,7 @@ class Network:
         config = Config(
             NodeConfig(name, role, aero_id, "aero0"),
             LinkConfig("example.net", ASPS, 8060, layout, **self.link_settings),
-            (UnderlayConfig("eth0", 0, 255, ()),),
+            (UnderlayConfig("eth0", 0, 255, tuple(map(lla, addresses)) if client is None else ()),),
             tuple(neighbors),
             ServerConfig(5.0, self.redirect_clients) if role == "server" else None,
             client,

@@ -14,12 +14,13 @@ from aerod.procedures.exchange import Exchange, Signatures
 from aerod.procedures.timestamps import WallClock
 from aerod.state.counters import Counters
 from aerod.state.dhcp_keys import DhcpKeys
-from aerod.state.replays import WINDOW, Replays, nearest
+from aerod.state.replays import WINDOW, Replays, is_stale, nearest
 from aerod.wire.dhcpv6 import Message, pack
 from aerod.wire.dhcpv6_authentication import (
     NTP_EPOCH,
     NTP_FRACTION,
     Key,
+    Proof,
     made_for,
     proof_in,
     signed,
@@ -68,37 +69,48 @@ class ClientsAuthentication:
 
     def accept(self, message: Message, local: bytes, now: float) -> Stamp | None:
         """Return the stamp of a Client's message that came to our address ``local``, None for a bad one."""
-        clients, proof = message.find_all(ClientId), proof_in(message)
-        if proof is None or len(clients) != 1:
-            # With two Client IDs the DHCPv6 server might believe the one we did not check.
-            return self._drop("missing" if message.find(Authentication) is None else "form")
-        duid = clients[0].value
+        client, proof = message.find(ClientId), proof_in(message)
+        if proof is None or client is None:
+            _count_no_proof(self._counters, message)
+            return None
+        if len(message.find_all(ClientId)) > 1:
+            # The DHCPv6 server might believe the one that we did not check.
+            self._counters.drop("auth_form")
+            return None
+        duid = client.value
         secret = self.keys.secret_of(duid, proof.key_id)
         if secret is None:
-            return self._drop("key")
+            self._counters.drop("auth_key")
+            return None
         # A Release through another Server may come to another of our addresses than it was made for.
         others = (address for address in self._own_addresses if address != local)
         server = made_for(message, proof, secret, (local, *others))
         if server is None:
-            return self._drop("mac")
+            self._counters.drop("auth_mac")
+            return None
+        return Stamp(server, proof.key_id, proof.replay) if self._is_new(duid, proof, now) else None
+
+    def _is_new(self, duid: bytes, proof: Proof, now: float) -> bool:
+        """Whether nobody can have seen the message before; then it is remembered."""
         clock = ntp_time(self._clock, now)
         time = nearest(proof.replay, clock)
-        refusal = self._replays.refuses(duid, time, clock, ntp_time(self._clock, self._started))
-        if refusal is not None:
-            return self._drop(refusal)
-        self._replays.note(duid, time, proof.key_id, clock)
-        self._save()
-        return Stamp(server, proof.key_id, proof.replay)
-
-    def _drop(self, reason: str) -> None:
-        self._counters.drop("auth_" + reason)
+        if is_stale(time, clock):
+            self._counters.drop("auth_clock")
+        elif self._replays.holds(duid, time, ntp_time(self._clock, self._started)):
+            self._counters.drop("auth_replay")
+        else:
+            self._replays.note(duid, time, proof.key_id, clock)
+            self._save()
+            return True
+        return False
 
     def sign(self, message: Message, stamp: Stamp) -> bytes | None:
         """Return the answer to the message with ``stamp``, packed; None if its key is gone meanwhile."""
         client = message.find(ClientId)
         secret = client and self.keys.secret_of(client.value, stamp.key_id)
         if not secret:
-            return self._drop("key")
+            self._counters.drop("auth_key")
+            return None
         return signed(message, Key(stamp.key_id, secret), stamp.server, stamp.replay)
 
     def describe(self) -> dict[str, Any]:
@@ -165,19 +177,17 @@ class OwnAuthentication(Unauthenticated):
 
     def accepts(self, message: Message, server: bytes, exchange: Exchange) -> bool:
         proof, sent = proof_in(message), exchange.signatures
+        secret = proof and self.keys.own_secret(proof.key_id)
         if proof is None:
-            return self._refuse("missing" if message.find(Authentication) is None else "form")
-        secret = self.keys.own_secret(proof.key_id)
-        if secret is None:
-            return self._refuse("key")
-        if made_for(message, proof, secret, (server,)) is None:
-            return self._refuse("mac")
-        if sent is None or (proof.replay - sent.first) & _MASK > sent.last - sent.first:
-            return self._refuse("replay")
-        return True
-
-    def _refuse(self, reason: str) -> bool:
-        self._counters.drop("auth_" + reason)
+            _count_no_proof(self._counters, message)
+        elif secret is None:
+            self._counters.drop("auth_key")
+        elif made_for(message, proof, secret, (server,)) is None:
+            self._counters.drop("auth_mac")
+        elif sent is None or (proof.replay - sent.first) & _MASK > sent.last - sent.first:
+            self._counters.drop("auth_replay")
+        else:
+            return True
         return False
 
     def describe(self) -> dict[str, Any]:
@@ -188,3 +198,10 @@ class OwnAuthentication(Unauthenticated):
 
     def restore(self, saved: dict[str, Any]) -> None:
         self._last = int(saved.get("signed", 0))
+
+
+def _count_no_proof(counters: Counters, message: Message) -> None:
+    if message.find(Authentication) is None:
+        counters.drop("auth_missing")
+    else:
+        counters.drop("auth_form")

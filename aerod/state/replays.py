@@ -26,6 +26,11 @@ def nearest(replay: int, now: int) -> int:
     return now + (replay - now + _HALF) % _WRAP - _HALF
 
 
+def is_stale(time: int, now: int) -> bool:
+    """Whether a message of ``time`` is not believed, be it old or the clock wrong."""
+    return abs(time - now) > _WINDOW
+
+
 @dataclass(slots=True)
 class _Last:
     """``ahead`` is how much the Client's clock was ahead of ours."""
@@ -49,17 +54,14 @@ class Replays:
     def __len__(self) -> int:
         return len(self._last)
 
-    def refuses(self, duid: bytes, time: int, now: int, started: int) -> str | None:
-        """Why a message of ``time`` cannot be taken: "clock" or "replay"; None if it can.
+    def holds(self, duid: bytes, time: int, started: int) -> bool:
+        """Whether a message of ``time`` was here before, or may have been.
 
         What was accepted in the moments before a crash is not in the saved state.  So whatever was
         made before we ``started`` is old, by the Client's clock as far as we know that.
         """
-        if abs(time - now) > _WINDOW:
-            return "clock"
         last = self._last.get(duid)
-        oldest = started if last is None else max(last.time, started + last.ahead)
-        return None if time > oldest else "replay"
+        return time <= (started if last is None else max(last.time, started + last.ahead))
 
     def note(self, duid: bytes, time: int, key_id: int, now: int) -> None:
         """Remember the time of a message that was accepted."""

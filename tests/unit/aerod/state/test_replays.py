@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aerod.state.replays import WINDOW, Replays, nearest
+from aerod.state.replays import WINDOW, Replays, is_stale, nearest
 
 S = 1 << 32
 NOW = 3_900_000_000 * S
@@ -21,15 +21,17 @@ def replays(*with_lease: bytes) -> Replays:
 
 def test_only_what_is_later_is_taken() -> None:
     memory = replays()
-    assert memory.refuses(A, NOW - 1, NOW, LONG_AGO) is None
+    assert not memory.holds(A, NOW - 1, LONG_AGO)
     memory.note(A, NOW - 1, 1, NOW)
-    assert [memory.refuses(A, NOW + n, NOW, LONG_AGO) for n in (-2, -1, 0)] == ["replay", "replay", None]
-    assert memory.refuses(B, NOW - 2, NOW, LONG_AGO) is None
+    assert [memory.holds(A, NOW + n, LONG_AGO) for n in (-2, -1, 0)] == [True, True, False]
+    assert not memory.holds(B, NOW - 2, LONG_AGO)
 
 
-@pytest.mark.parametrize(("off", "refusal"), [(WINDOW, None), (WINDOW + 1, "clock"), (-WINDOW, None), (-WINDOW - 1, "clock")])
-def test_clocks_may_differ_a_little(off, refusal) -> None:
-    assert replays().refuses(A, NOW + off * S, NOW, LONG_AGO) == refusal
+@pytest.mark.parametrize(
+    ("off", "stale"), [(WINDOW, False), (WINDOW + 1, True), (-WINDOW, False), (-WINDOW - 1, True)]
+)
+def test_clocks_may_differ_a_little(off, stale) -> None:
+    assert is_stale(NOW + off * S, NOW) is stale
 
 
 def test_what_was_made_before_the_start_is_old() -> None:
@@ -37,10 +39,10 @@ def test_what_was_made_before_the_start_is_old() -> None:
     memory = replays(A)
     memory.restore({A.hex(): [NOW - 150 * S, -100 * S, 1]})
     # The clock of A is 100 s behind: what it makes right after our start has such a time.
-    assert memory.refuses(A, NOW - 101 * S, NOW, NOW) == "replay"
-    assert memory.refuses(A, NOW - 99 * S, NOW, NOW) is None
-    assert memory.refuses(B, NOW - 99 * S, NOW, NOW) == "replay"
-    assert memory.refuses(B, NOW + 1, NOW, NOW) is None
+    assert memory.holds(A, NOW - 101 * S, NOW)
+    assert not memory.holds(A, NOW - 99 * S, NOW)
+    assert memory.holds(B, NOW - 99 * S, NOW)
+    assert not memory.holds(B, NOW + 1, NOW)
 
 
 def test_entries_end_with_lease_and_window() -> None:
@@ -51,7 +53,7 @@ def test_entries_end_with_lease_and_window() -> None:
     assert len(memory) == 2
     memory.forget(NOW + WINDOW * S + 1)
     assert len(memory) == 1
-    assert memory.refuses(A, NOW, NOW, LONG_AGO) == "replay"
+    assert memory.holds(A, NOW, LONG_AGO)
 
 
 def test_entries_without_lease_are_bounded() -> None:
@@ -67,7 +69,7 @@ def test_the_state_survives() -> None:
     memory, again = replays(A), replays(A)
     memory.note(A, NOW + 5, 7, NOW)
     again.restore(memory.saved_state(NOW))
-    assert again.refuses(A, NOW + 5, NOW, LONG_AGO) == "replay"
+    assert again.holds(A, NOW + 5, LONG_AGO)
     assert again.clients_by_key() == {7: 1}
 
 

@@ -46,6 +46,7 @@ def describe(draft: Draft, path: str, table: _acp_table.Table, acps_of: Acps) ->
         "clients": [{key: hosts[host][key] for key in ("name", "client_id", "acps")}
                     for host in draft.of_role(CLIENT)],
         "name_servers": draft.name_servers,
+        "psk_ids": draft.link["psk_secrets"],
         "acp_table": {"file": path, "rows": len(table.rows), "sha256": table.sha256,
                       "acps": sum(len(row.acps) for row in table.rows)},
         "capability_names": capability_names(draft),
@@ -73,6 +74,8 @@ def _host(draft: Draft, host: str, acps_of: Acps) -> dict[str, t.Any]:
         "name": host,
         "role": draft.roles.get(host, NAME_SERVER),
         "name_server": host in draft.name_servers,
+        "has_psk": (draft.link["dhcp_authentication"] == "psk" and draft.roles.get(host) in (SERVER, CLIENT)
+                    and not values["client_configured_servers"]),
         "link_local": identifier and link_local(identifier),
         # BGP wants 32 bits that look like an IPv4 address (RFC 6286).
         "router_id": identifier and address_text(0xFFFF << 32 | identifier),

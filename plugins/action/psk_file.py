@@ -67,8 +67,8 @@ def _refuse_other(held: _psk_file.Secrets, known: t.Sequence[t.Mapping[str, t.An
 
     if plain(held) != plain(known):
         raise _psk_file.PskFileError(
-            f"does not hold the {_psk_file.VARIABLE} of the inventory: name the file that does in aero_psk_file "
-            "or, if none does, change them where they are and run playbooks/site.yml (docs/operations.md)")
+            f"does not hold the {_psk_file.VARIABLE} of the inventory: name the file that does in "
+            "aero_psk_file; if none does, change them where they are and run playbooks/site.yml")
 
 
 def _replace(path: str, data: bytes) -> None:

@@ -56,11 +56,11 @@ def acp_table(path: str, asps: Sequence[str]) -> list[dict[str, t.Any]]:
     ]
 
 
-def aero_client_key(secrets: Sequence[Mapping[str, t.Any]], client_id: str) -> dict[str, t.Any]:
-    ids = _checked("aero_client_key", "secrets", _psk.secrets, secrets)
+def psk_of_client(secrets: Sequence[Mapping[str, t.Any]], client_id: str) -> dict[str, t.Any]:
+    ids = _checked("psk_of_client", "secrets", _psk.secrets, secrets)
     if not ids:
-        raise AnsibleFilterError("aero_client_key: there is no secret to make a key from")
-    duid = _checked("aero_client_key", "client_id", values.client_id, client_id)
+        raise AnsibleFilterError("psk_of_client: there is no secret to make a key from")
+    duid = _checked("psk_of_client", "client_id", values.client_id, client_id)
     return {"id": ids[0], "secret": _psk.client_key(secrets[0]["secret"], duid)}
 
 
@@ -92,6 +92,6 @@ class FilterModule:
             "aero_delegated_prefix": aero_delegated_prefix,
             "aero_link_local": aero_link_local,
             "aero_capability_names": aero_capability_names,
-            "aero_client_key": aero_client_key,
+            "psk_of_client": psk_of_client,
             "acp_table": acp_table,
         }

@@ -128,7 +128,7 @@ def test_an_unknown_mode(hosts):
 
 
 def test_the_filter():
-    key = AeroFilters().filters()["aero_client_key"]
+    key = AeroFilters().filters()["psk_of_client"]
     assert key([NEW, OLD], DUID["c1"]) == key([NEW], BARE["c1"])
     assert key([NEW], DUID["c1"])["id"] == 8 and len(key([NEW], DUID["c1"])["secret"]) == 64
 
@@ -140,5 +140,5 @@ def test_the_filter():
 ])
 def test_what_the_filter_refuses(secrets, duid, message):
     with pytest.raises(AnsibleFilterError) as error:
-        AeroFilters().filters()["aero_client_key"](secrets, duid)
-    assert str(error.value).startswith(f"aero_client_key: {message}")
+        AeroFilters().filters()["psk_of_client"](secrets, duid)
+    assert str(error.value).startswith(f"psk_of_client: {message}")

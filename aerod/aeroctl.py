@@ -163,6 +163,8 @@ def _status(status: dict[str, Any]) -> str:
         lines.append(("NOT SAVED", f"{status['save_error']}; a restart now would lose what was learned"))
     if status.get("draining"):
         lines.append(("draining", "Clients are asked to leave, new ones are not taken"))
+    if status.get("authentication"):
+        lines.append(("DHCPv6 keys", _keys(status["authentication"])))
     for underlay in status["underlays"]:
         place = f"underlay {underlay['link_id']}"
         lines.append((place, f"{underlay['interface']}: {', '.join(underlay['addresses'])}"))
@@ -170,6 +172,14 @@ def _status(status: dict[str, Any]) -> str:
         lines.append(("underlays", "none is usable: interface down or without its address"))
     width = max(len(name) for name, _value in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+
+def _keys(authentication: dict[str, Any]) -> str:
+    by_key = authentication.get("clients_by_key")
+    if by_key is None:
+        return ", ".join(map(str, authentication["keys"]))
+    ids = dict.fromkeys([*map(str, authentication["keys"]), *by_key])
+    return ", ".join(f"{key_id} ({by_key.get(key_id, 0)} Clients)" for key_id in ids)
 
 
 def _neighbors(neighbors: list[dict[str, Any]]) -> str:

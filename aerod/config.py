@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aerod.address import LinkLayerAddress, Prefix
+from aerod.config_authentication import AuthenticationConfig, parse_authentication
 from aerod.config_by_hand import ConfiguredClient, parse_acps, parse_configured_client
 from aerod.config_encapsulation import (
     EncapsulationConfig,
@@ -153,6 +154,7 @@ class Config:
     client: ClientConfig | None
     encapsulation: EncapsulationConfig = EncapsulationConfig()
     signatures: SignaturesConfig | None = None
+    authentication: AuthenticationConfig | None = None
 
 
 def load(path: str | Path) -> Config:
@@ -182,6 +184,9 @@ def parse(text: str, source: str) -> Config:
     node = _node(top.table("node", required=True), link.asps)
     underlays = tuple(_underlay(table, node.role, link.port) for table in top.tables("underlay"))
     neighbors = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("neighbor"))
+    authentication = None
+    if "dhcp_authentication" in top and node.role in ("server", "client"):
+        authentication = parse_authentication(top.table("dhcp_authentication", required=True), node.role)
     others, configured = (), ()
     if node.role == "server":
         others = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("other_server"))
@@ -197,6 +202,7 @@ def parse(text: str, source: str) -> Config:
         client=_client(client, link) if node.role == "client" else None,
         encapsulation=encapsulation,
         signatures=signatures,
+        authentication=authentication,
     )
     top.refuse_rest(f"in a file for a {node.role}" if node.role in ROLES else "here")
     errors.extend(_contradictions(config))

@@ -10,6 +10,7 @@ The shell feeds a :class:`aerod.nodes.node.Node` with
 * ``route_changed(route, now)``          a kernel route made by the routing daemon,
 * ``servers_found(addresses, now)``      the answer to :class:`FindServers`,
 * ``capability_found(name, domain, ttl, now)``  the answer to :class:`FindCapability`,
+* ``keys_changed(keys)``                the keys of DHCPv6, before anything else where there are any,
 * ``clock_set(offset)``                  what to add to ``now`` to get seconds since 1970,
 * ``server_found(id, addresses, now)``    the answer to :class:`FindServer`,
 * ``leases_seen(leases, started, now)``   all leases of the DHCPv6 server of this host,

@@ -23,6 +23,7 @@ from aerod.procedures.probing import Probing
 from aerod.procedures.timestamps import WallClock
 from aerod.procedures.underlay_errors import UnderlayErrors
 from aerod.state.counters import Counters
+from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import Forwarding
 from aerod.state.keyring import Keyring
 from aerod.state.neighbors import DYNAMIC, PERMANENT, STATIC, NeighborCache
@@ -141,6 +142,9 @@ class Node:
         """Take what to add to our times to get seconds since 1970."""
         self._clock.offset = offset
 
+    def keys_changed(self, keys: DhcpKeys) -> None:
+        """Take the keys of DHCPv6 from now on, where they are configured."""
+
     def take_output(self) -> Output:
         """Return what the shell has to carry out since the last call."""
         return self._outbox.take()
@@ -231,6 +235,7 @@ class Node:
             "routes": 0,
             "relay": None,
             "primary": None,
+            "authentication": None,
         }
 
     def _link_locals(self) -> list[bytes]:

@@ -12,6 +12,7 @@ from aerod.config import Config
 from aerod.engines.plain import Arrival
 from aerod.interface import KernelRoute
 from aerod.nodes.infrastructure import Infrastructure
+from aerod.procedures.authentication import ClientsAuthentication
 from aerod.procedures.bindings import Bindings
 from aerod.procedures.configured_clients import add_configured_clients
 from aerod.procedures.damping import Damping
@@ -25,6 +26,7 @@ from aerod.procedures.recall import recall
 from aerod.procedures.release import OtherServers
 from aerod.procedures.server_redirection import NEVER, ServerRedirection
 from aerod.procedures.vouching import needs_vouching, vouched
+from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import DEFAULT_ROUTES, Forwarding, Verdict
 from aerod.state.neighbors import DYNAMIC, PEER, STATIC, Neighbor
 from aerod.wire import nd
@@ -62,6 +64,14 @@ class Server(Infrastructure):
         self._liveness = Liveness(
             None, self._suspects, self._ask, lambda _neighbor, _now: None, self._silence_changed
         )
+        self._authentication = config.authentication and ClientsAuthentication(
+            [address.ip for underlay in config.underlays for address in underlay.addresses],
+            lambda duid: self._bindings.client(duid) is not None,
+            self._clock,
+            self._counters,
+            self._outbox.save,
+            now,
+        )
         self._ldra = Ldra(
             self._own,
             config.link.asps,
@@ -71,6 +81,7 @@ class Server(Infrastructure):
             self._counters,
             self._outbox.write,
             self._to_client,
+            self._authentication,
         )
         link = config.link
         self._entries = DynamicEntries(
@@ -101,6 +112,11 @@ class Server(Infrastructure):
         self._bindings.restore(saved.get("clients", []), self._config.link.asps, then, now)
         if self._config.server.redirect_clients != NEVER:
             self._entries.restore(saved.get("correspondents", []), self._config.link.asps, then, now)
+        if self._authentication is not None:
+            self._authentication.restore(saved)
+
+    def keys_changed(self, keys: DhcpKeys) -> None:
+        self._authentication.keys = keys
 
     def _start(self, now: float) -> None:
         configured = self._config.server.configured
@@ -188,7 +204,7 @@ class Server(Infrastructure):
             # The Client is not at that link-layer address.
             self._counters.drop("dhcpv6_not_from_client")
         elif destination in (self._own, ALL_DHCP_AGENTS):
-            self._ldra.from_client(arrival, self._draining)
+            self._ldra.from_client(arrival, now, self._draining)
         elif kind == PEER and _datagram(arrival).destination_port == CLIENT_PORT:
             # The answer to a Release that went through here.
             self._engine.forward(arrival, now)
@@ -233,6 +249,7 @@ class Server(Infrastructure):
             "relay": relay and {"id": int.from_bytes(relay.link_local[8:], "big"), "name": relay.name},
             "draining": self._draining,
             "lease_audit": self._audit.found(now),
+            "authentication": self._authentication and self._authentication.describe(),
         }
 
     def drain(self, now: float, stop: bool = False) -> dict[str, Any]:
@@ -254,10 +271,11 @@ class Server(Infrastructure):
         return self._bindings.describe(now)
 
     def saved_state(self, now: float) -> dict[str, Any]:
-        return {
+        saved = {
             "clients": self._bindings.saved_state(now),
             "correspondents": self._entries.saved_state(now),
         }
+        return saved if self._authentication is None else saved | self._authentication.saved_state(now)
 
 
 def _datagram(arrival: Arrival) -> UDPDatagram:

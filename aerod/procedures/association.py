@@ -57,7 +57,7 @@ class Association:
         server: LinkLayerAddress,
         underlays: Underlays,
         random: Random,
-        transmit: Callable[[Association, Message, Path], None],
+        transmit: Callable[[Association, Exchange, Message, float], None],
     ) -> None:
         self.server = server
         self.state = SOLICITING
@@ -269,7 +269,7 @@ class Association:
             return
         held = {iaid: lease.prefix for iaid, lease in self.leases.items()}
         message = request(self._identity, exchange, exchange.transmitted(now), self.server_id, held)
-        self._transmit(self, message, self._underlays.path_over(exchange.underlay, self.next_hop))
+        self._transmit(self, exchange, message, now)
 
     # Answers
 

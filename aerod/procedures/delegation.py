@@ -18,6 +18,7 @@ from aerod.config import Config
 from aerod.interface import FindServers
 from aerod.procedures import association_state
 from aerod.procedures.association import PATIENCE, SOLICITING, Association, Lease
+from aerod.procedures.authentication import Unauthenticated
 from aerod.procedures.candidates import SERVER_NAME, Candidate, Candidates
 from aerod.procedures.exchange import Exchange
 from aerod.procedures.moves import Moves
@@ -25,7 +26,7 @@ from aerod.procedures.requests import Identity
 from aerod.state.counters import Counters
 from aerod.state.outbox import Outbox
 from aerod.state.underlays import Path, Underlays
-from aerod.wire.dhcpv6 import CLIENT_PORT, REQUEST, SERVER_PORT, SOLICIT, Message, pack
+from aerod.wire.dhcpv6 import CLIENT_PORT, REQUEST, SERVER_PORT, SOLICIT, Message
 from aerod.wire.dhcpv6_options import ClientId, ServerId
 from aerod.wire.ip import UDP, build_ipv6
 from aerod.wire.udp import build_udp
@@ -51,6 +52,7 @@ class Delegation:
         random: Random,
         send: Callable[[bytes, Path], None],
         changed: Callable[[float], None],
+        authentication: Unauthenticated,
     ) -> None:
         self._config = config
         self._underlays = underlays
@@ -59,6 +61,7 @@ class Delegation:
         self._random = random
         self._send = send
         self._changed = changed
+        self._authentication = authentication
         client = config.client
         self._identity = Identity(client.duid, client.prefixes, config.link.vendor_options)
         self._candidates = Candidates(client.server_addresses, lambda a: bool(underlays.toward(a)))
@@ -155,7 +158,7 @@ class Delegation:
             self._counters.drop("dhcpv6_not_ours")
         elif not is_link_local(source) or embedded(source)[0] != "id":
             self._counters.drop("dhcpv6_no_server")
-        else:
+        elif self._authentication.accepts(message, association.server.ip, exchange):
             status, held = association.status, association.prefixes
             association.received(exchange, source, message, now)
             if association not in self.associations and association.usable:
@@ -359,22 +362,29 @@ class Delegation:
         self._given_up.pop(server, None)
         return Association(self._identity, server, self._underlays, self._random, self._transmit)
 
-    def _transmit(self, association: Association, message: Message, path: Path) -> None:
+    def _transmit(
+        self, association: Association, exchange: Exchange, message: Message, now: float
+    ) -> None:
         unassigned = message.type in (SOLICIT, REQUEST)
         source = UNASSIGNED_CLIENT if unassigned else self.address()
         # Through another Server: that one must see for whom it is (section 3.19.4).
         destination = ALL_DHCP_AGENTS if association.through is None else association.link_local
-        payload = build_udp(source, destination, CLIENT_PORT, SERVER_PORT, pack(message))
-        self._send(build_ipv6(source, destination, UDP, payload), path)
+        # For the Server that shall act on it, also when it goes through another one.
+        payload = self._authentication.packed(message, association.server.ip, exchange, now)
+        segment = build_udp(source, destination, CLIENT_PORT, SERVER_PORT, payload)
+        path = self._underlays.path_over(exchange.underlay, association.next_hop)
+        self._send(build_ipv6(source, destination, UDP, segment), path)
 
     # Over a restart
 
     def saved_state(self, now: float) -> dict:
         kept = [a for a in self.associations if a.usable or a.moving]
-        return {"associations": [association_state.save(association, now) for association in kept]}
+        associations = [association_state.save(association, now) for association in kept]
+        return {"associations": associations} | self._authentication.saved_state()
 
     def restore(self, saved: dict, now: float) -> None:
         """Take up what :meth:`saved_state` gave ``saved["age"]`` seconds ago, if still configured so."""
+        self._authentication.restore(saved)
         client = self._config.client
         entries = saved.get("associations", ())
         left = [entry for entry in entries if entry.get("leaving")]

@@ -41,6 +41,14 @@ ANSWERS = {
 }
 
 
+@dataclass(slots=True)
+class Signatures:
+    """The first and the last replay time the messages of an exchange were signed with (O-26)."""
+
+    first: int
+    last: int
+
+
 class Exchange:
     """A message type with its transaction ID, and when to send it next.
 
@@ -65,6 +73,7 @@ class Exchange:
         self.transmissions = 0
         self.due = start
         self.longest = (timing or TIMINGS[kind]).longest
+        self.signatures: Signatures | None = None
         self._timing = timing or TIMINGS[kind]
         self._random = random
         self._interval = 0.0

@@ -14,6 +14,7 @@ from typing import Any
 
 from aerod.address import LinkLayerAddress, Prefix
 from aerod.config import Config
+from aerod.config_authentication import KeysError, read_keys
 from aerod.interface import (
     Action,
     AddRoute,
@@ -49,6 +50,7 @@ from aerod.shell.server_kernel import ServerKernel
 from aerod.shell.underlay_sockets import UnderlaySockets
 from aerod.shell.underlays import usable_underlays
 from aerod.shell.upkeep import Upkeep
+from aerod.state.dhcp_keys import DhcpKeys
 
 log = logging.getLogger("aerod")
 
@@ -118,7 +120,8 @@ class Daemon:
         return ClientKernel(self._kernel, interface, underlays, self._config.client.eun_interface)
 
     def run(self) -> None:
-        """Run until a signal; OSError when something essential is missing."""
+        """Run until a signal; OSError or KeysError when something essential is missing."""
+        keys = self._read_keys()
         self._kernel.follow(self._loop, self)
         self._tun = self._open_tun()
         saved, warning = self._saved_state.load()
@@ -126,6 +129,8 @@ class Daemon:
             log.warning("%s", warning)
         self._node = make_node(self._config, self._loop.now(), saved, SystemRandom())
         self._tell_time()
+        if keys is not None:
+            self._node.keys_changed(keys)
         self._operator = Operator(
             self._config,
             self._node,
@@ -143,7 +148,7 @@ class Daemon:
         self._loop.handle_signals({
             signal.SIGTERM: self._loop.stop,
             signal.SIGINT: self._loop.stop,
-            signal.SIGHUP: lambda: log.warning("the configuration is only read at start: restart me"),
+            signal.SIGHUP: self._reload,
         })
         self._watchdog()
         systemd.notify("READY=1\nSTATUS=" + self._operator.summary())
@@ -165,6 +170,23 @@ class Daemon:
             fd = tun.attach(name)
             systemd.notify(f"FDSTORE=1\nFDNAME={name}", (fd,))
         return tun.Tun(fd)
+
+    def _read_keys(self) -> DhcpKeys | None:
+        authentication = self._config.authentication
+        return authentication and read_keys(authentication, self._config.node.role)
+
+    def _reload(self) -> None:
+        """Read the keys again: they change while leases go on."""
+        try:
+            keys = self._read_keys()
+        except KeysError as error:
+            log.error("the keys stay as they were: %s", error)
+            return
+        if keys is None:
+            log.warning("the configuration is only read at start: restart me")
+        else:
+            self._node.keys_changed(keys)
+            log.info("read the keys again: %s", ", ".join(map(str, keys.ids)))
 
     # Feeding the node
 

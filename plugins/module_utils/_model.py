@@ -128,9 +128,14 @@ def warnings(link: t.Mapping[str, t.Any]) -> list[str]:
     """What may be, but should not, in a link model."""
     if link["underlay_protected"]:
         return []
-    # draft-templin-aerolink-52, section 6: IP security must be used over unmanaged links.
-    return ["aero_underlay_protected = false: whoever can send on the underlay with another's address "
-            "can take over a Client's prefix. Have the underlay guarded by IPsec, WireGuard or the like."]
+    # draft-templin-aerolink-52, section 6: IP security must be used over unmanaged links, and so must
+    # DHCPv6's own means be where nothing below authenticates.
+    guard = "Have the underlay guarded by IPsec, WireGuard or the like"
+    if link["dhcp_authentication"] == "psk":
+        return ["aero_underlay_protected = false: whoever can send on the underlay with another's address "
+                f"can send packets in a Client's name. {guard}."]
+    return ["aero_underlay_protected = false with aero_dhcp_authentication = duid: whoever knows a Client's "
+            f"ID, no secret, can take over its prefix. {guard}, and set aero_dhcp_authentication: psk."]
 
 
 def _roles(groups: Groups, errors: Errors) -> dict[str, str]:

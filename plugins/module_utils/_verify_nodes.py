@@ -61,6 +61,17 @@ def identity(view):
             yield Finding(name, f"addresses of {node['interface']['name']}", wanted, found)
 
 
+def dhcp_keys(view):
+    """Servers know the master secrets of the inventory, and each Client signs by the newest."""
+    newest_first = view.link["psk_ids"]
+    for name, host, node in view.looked_at("server", "client"):
+        if node["aerod"]["running"]:
+            found = (node["aerod"]["status"]["authentication"] or {"keys": []})["keys"]
+            some = newest_first if host["role"] == "server" else newest_first[:1]
+            wanted = some if host["has_psk"] else []
+            yield from compare(name, "IDs of the DHCPv6 keys", listed(wanted), listed(found))
+
+
 def permanent_neighbors(view):
     """A Relay has a permanent entry for every Server and for nothing else, a Server for every Relay."""
     for name, _host, node, peers in _infrastructure(view):
@@ -190,6 +201,7 @@ NODE_CHECKS = (
     answering,
     running,
     identity,
+    dhcp_keys,
     permanent_neighbors,
     sessions,
     tables,

@@ -44,10 +44,15 @@ def test_the_example_is_right(inventory):
     assert "WARNING" not in output
 
 
-def test_an_underlay_without_protection_is_warned_of(inventory):
-    inventory.group("aero", aero_underlay_protected=False)
+@pytest.mark.parametrize(("mode", "said"), [
+    ("duid", "aero_underlay_protected = false with aero_dhcp_authentication = duid: whoever knows a Client's ID"),
+    ("psk", "aero_underlay_protected = false: whoever can send on the underlay"),
+])
+def test_an_underlay_without_protection_is_warned_of(inventory, mode, said):
+    """Of DHCPv6 without keys in particular (AERO-144)."""
+    inventory.group("aero", aero_underlay_protected=False, aero_dhcp_authentication=mode)
     code, output = inventory.run()
-    assert (code, "[WARNING]: aero_underlay_protected = false: whoever can send" in output) == (0, True), output
+    assert (code, f"[WARNING]: {said}" in " ".join(output.split())) == (0, True), output
 
 
 def test_no_secret_is_printed(inventory):
@@ -55,6 +60,7 @@ def test_no_secret_is_printed(inventory):
     assert "2001:db8" in output
     assert "change-me" not in output
     assert "Y2hhbmdlLW1l" not in output
+    assert "6368616e67" not in output
 
 
 @pytest.mark.parametrize("limit", ["client1", "relay1:server2", "ns1"])

@@ -68,6 +68,14 @@ BROKEN = {
         "n['s1']['aerod']['status']['id'] = 13",
         ["s1: ID of aerod: expected 11, found 13"],
     ),
+    "old key at a Client": (
+        "n['c1']['aerod']['status']['authentication']['keys'] = [1]",
+        ["c1: IDs of the DHCPv6 keys: expected 2, found 1"],
+    ),
+    "a Server that does not authenticate": (
+        "n['s1']['aerod']['status']['authentication'] = None",
+        ["s1: IDs of the DHCPv6 keys: expected 2, 1, found none"],
+    ),
     "address missing": (
         "n['s1']['interface']['addresses'] = ['fe80::d/64']",
         ["s1: addresses of aero0: expected fe80::b/64, found fe80::d/64"],

@@ -22,6 +22,7 @@ def link():
         "domain": "example.net",
         "asps": list(ASPS),
         "dns_update_server": "203.0.113.53",
+        "psk_ids": [2, 1],
         "acp_table": {"file": "acp_table.csv", "rows": 2, "acps": 3, "sha256": "ab" * 32},
         "relays": [],
         "servers": [],
@@ -48,6 +49,7 @@ def link():
 
 def _host(**values):
     empty = {"id": None, "link_local": None, "bgp_outside": [], "acps": [], "eun_interface": ""}
+    empty["has_psk"] = values["role"] in ("server", "client")
     return {**empty, "firewall": True, **values}
 
 
@@ -68,12 +70,13 @@ def _address(interface, address):
 
 
 def _node(role, addresses=(), units=()):
+    keys = {"relay": None, "server": {"keys": [2, 1]}, "client": {"keys": [2]}}[role]
     return {
         "problems": [],
         "versions": {"aerod": "0.1.0", "bird": "2.0.12", "kea": None, "kernel": "6.1", "python": "3.11"},
         "interface": {"name": "aero0", "present": True, "up": True, "addresses": list(addresses)},
         "addresses": [],
-        "aerod": {"running": True, "status": {"role": role, "id": None}},
+        "aerod": {"running": True, "status": {"role": role, "id": None, "authentication": keys}},
         "neighbors": {"permanent": [], "counts": {}, "sample": [], "lookup": {}},
         "leases": [],
         "prefixes": [],

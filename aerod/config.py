@@ -177,9 +177,7 @@ def parse(text: str, source: str) -> Config:
     link_table = top.table("link", required=True)
     role = str(document.get("node", {}).get("role")) if isinstance(document.get("node"), dict) else ""
     encapsulation = parse_encapsulation(link_table)
-    signatures = parse_signatures(
-        link_table, top.tables("signature_key"), encapsulation.encapsulation, role
-    )
+    signatures = parse_signatures(link_table, top, encapsulation.encapsulation, role)
     link = _link(link_table, encapsulation.encapsulation)
     node = _node(top.table("node", required=True), link.asps)
     underlays = tuple(_underlay(table, node.role, link.port) for table in top.tables("underlay"))

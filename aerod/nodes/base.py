@@ -25,7 +25,7 @@ from aerod.procedures.underlay_errors import UnderlayErrors
 from aerod.state.counters import Counters
 from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import Forwarding
-from aerod.state.keyring import Keyring
+from aerod.state.keyring import make_keyring
 from aerod.state.neighbors import DYNAMIC, PERMANENT, STATIC, NeighborCache
 from aerod.state.outbox import Outbox
 from aerod.state.path_mtu import PathMtu
@@ -49,8 +49,8 @@ class Node:
         self._underlays = Underlays(config.link.port, carriage)
         self._neighbors = NeighborCache()
         self._forwarding = forwarding
-        keys = signatures and Keyring(
-            self._neighbors, signatures.own, signatures.peers, signatures.required
+        keys = signatures and make_keyring(
+            config.node.role, self._neighbors, signatures.keys, signatures.required
         )
         path_mtu = PathMtu(how.probe)
         self._transmitter = Transmitter(

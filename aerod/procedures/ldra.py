@@ -16,6 +16,7 @@ from aerod.procedures.bindings import Bindings
 from aerod.procedures.grants import apply_reply
 from aerod.procedures.interface_id import Request
 from aerod.state.counters import Counters
+from aerod.state.keyring import INFRASTRUCTURE
 from aerod.wire import vendor_options as vendor
 from aerod.wire.dhcpv6 import (
     ADVERTISE,
@@ -99,8 +100,9 @@ class Ldra:
             self._counters.drop("dhcpv6_draining")
             return
         client_id = message.find(ClientId)
-        if arrival.signer is not None and (client_id is None or client_id.value != arrival.signer.owner):
-            # A Client's key is good for that Client alone.
+        signers = (INFRASTRUCTURE, client_id and client_id.value)
+        if arrival.signer is not None and arrival.signer.owner not in signers:
+            # A Client's key is good for that Client alone; a Server passes on what its Clients say.
             self._counters.drop("signature")
             return
         stamp = None

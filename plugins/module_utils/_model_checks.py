@@ -13,7 +13,7 @@ import collections
 import itertools
 import typing as t
 
-from ansible_collections.aero.link.plugins.module_utils._model_values import Place, closest
+from ansible_collections.aero.link.plugins.module_utils._model_values import NOT_SHOWN, Place, closest
 from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     Prefix,
     PrefixSet,
@@ -55,6 +55,7 @@ def check_all(draft: Draft) -> None:
     check_lifetimes(draft)
     check_neighbor_timers(draft)
     check_encapsulation(draft)
+    check_signatures(draft)
     check_zones(draft)
     check_updates(draft)
     check_identifiers(draft)
@@ -102,6 +103,21 @@ def check_encapsulation(draft: Draft) -> None:
     if draft.link["header_checksum"] and encapsulation in ("gue", "raw"):
         draft.at(ALL_HOSTS, "header_checksum").refuse(
             "true", f"of no use with aero_encapsulation = {encapsulation}; allowed: false")
+
+
+def check_signatures(draft: Draft) -> None:
+    """Only the AERO header has room for signatures (O-4), and they need keys."""
+    encapsulation, required = draft.link["encapsulation"], draft.link["require_signature"]
+    has_secrets = draft.link["signature_secrets"]
+    if required and has_secrets is False:
+        draft.at(ALL_HOSTS, "signature_secrets").refuse(
+            "[]", "needed since aero_require_signature is true; allowed: one secret or more, each with id "
+            "and secret, such as openssl rand -hex 32 prints")
+    if encapsulation in ("gue", "raw") and (required or has_secrets):
+        variable, value = ("require_signature", "true") if required else ("signature_secrets", NOT_SHOWN)
+        draft.at(ALL_HOSTS, variable).refuse(
+            value, f"aero_encapsulation = {encapsulation} has no room for signatures; allowed: "
+            f"{'false' if required else 'no secrets'}, or aero_encapsulation = plain")
 
 
 def check_neighbor_timers(draft: Draft) -> None:

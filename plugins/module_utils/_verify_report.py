@@ -72,7 +72,7 @@ def _clients(view):
                     prefixes,
                     view.server_name(lease["server"]),
                     _endpoint(seen["address"], seen["port"]) if seen else ABSENT,
-                    "yes" if lease["behind_nat"] else "no",
+                    "yes" if lease["behind_nat"] else "no" if seen else ABSENT,
                 )
             )
             name = prefixes = ""

@@ -38,19 +38,23 @@ from aerod.interface import (
 from aerod.nodes.node import make_node
 from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import DEFAULT_ROUTES
-from aerod.state.keyring import Key
+from aerod.state.keyring import INFRASTRUCTURE, Key
 from aerod.wire import dhcpv6_authentication as dhcp_auth
 from aerod.wire.ip import ICMPV6, UDP, IPHeader, build_ipv4, build_ipv6, parse_ip
+from aerod.wire.signature import derived_key
 from tests.unit.aerod.fake_kea import FakeKea
 
 ASPS = (Prefix.parse("2001:db8::/32"), Prefix.parse("198.51.100.0/24"))
 LATENCY = 0.01
 
 
-def signature_key(name: str, owner: bytes) -> Key:
-    """The key of the node called ``name``, for ``owner`` as others know it."""
-    secret = hashlib.sha256(name.encode()).digest()
-    return Key(int.from_bytes(secret[:4], "big"), secret, owner)
+# The link's secrets for signatures, the newest first.
+SECRETS = tuple(Key(number, hashlib.sha256(bytes([number])).digest()) for number in (8, 7))
+
+
+def signature_key(owner: bytes = INFRASTRUCTURE, secret: Key = SECRETS[0]) -> Key:
+    """The key of the Client with a DUID, or that of Relays and Servers."""
+    return Key(secret.id, derived_key(secret.secret, owner))
 
 
 def lla(text: str, port: int = 8060) -> LinkLayerAddress:
@@ -129,6 +133,7 @@ class Host:
         return self.config.node.name
 
     def start(self, saved: dict | None) -> None:
+        stale, self.routes = self.routes, set()
         self.node = make_node(self.config, self.network.now, saved, self.network.random)
         self.node.clock_set(self.clock_offset)
         if self.keys is not None:
@@ -136,6 +141,9 @@ class Host:
         self.node.underlays_changed(self.underlays, self.network.now)
         self.up = True
         self.network.settle(self)
+        # The shell leaves no route in the kernel that the node did not ask for.
+        for prefix in stale - self.routes:
+            self.network.announce(prefix)
 
     def stop(self) -> dict:
         """Stop the daemon; return its saved state."""
@@ -185,6 +193,7 @@ class Network:
         self.require_signature: bool | None = None
         # The master secrets of DHCPv6, newest first, None for a link that believes DUIDs.
         self.masters: tuple[dhcp_auth.Key, ...] | None = None
+        self.secrets = SECRETS[:1]
         # For which Clients Servers answer Predirects themselves.
         self.redirect_clients = "never"
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -236,7 +245,7 @@ class Network:
             ServerConfig(5.0, self.redirect_clients) if role == "server" else None,
             client,
             self.how,
-            self._signatures(name, role, neighbors, client) if self.require_signature is not None else None,
+            self._signatures(client),
             None if self.masters is None else AuthenticationConfig(Path("/etc/aero/dhcp_keys")),
         )
         host = Host(self, config, [underlay(*addresses)], nat)
@@ -253,14 +262,14 @@ class Network:
         secret = dhcp_auth.client_key(master.secret, config.client.duid)
         return DhcpKeys([dhcp_auth.Key(master.id, secret)])
 
-    def _signatures(self, name, role, neighbors, client) -> SignaturesConfig:
-        """The keys of a node: its own, and those of the Clients or Servers below it."""
-        if role == "relay":
-            peers = [signature_key(n.name, link_local(n.id)) for n in neighbors]
-            return SignaturesConfig(self.require_signature, None, tuple(peers))
-        own = signature_key(name if client is None else client.duid.hex(), b"")
-        peers = [] if client else [signature_key(duid.hex(), duid) for duid in (C1, C2)]
-        return SignaturesConfig(self.require_signature, own, tuple(peers))
+    def _signatures(self, client: ClientConfig | None) -> SignaturesConfig | None:
+        """The secrets of a Relay or Server, the keys that a Client gets."""
+        if self.require_signature is None:
+            return None
+        keys = self.secrets
+        if client is not None:
+            keys = tuple(signature_key(client.duid, secret) for secret in keys)
+        return SignaturesConfig(keys, self.require_signature)
 
     # Running
 
@@ -332,10 +341,10 @@ class Network:
     def _act(self, host: Host, action: object) -> None:
         if isinstance(action, AddRoute):
             host.routes.add(action.prefix)
-            self.later(LATENCY, lambda: self._announce(action.prefix))
+            self.later(LATENCY, lambda: self.announce(action.prefix))
         elif isinstance(action, RemoveRoute):
             host.routes.discard(action.prefix)
-            self.later(LATENCY, lambda: self._announce(action.prefix))
+            self.later(LATENCY, lambda: self.announce(action.prefix))
         elif isinstance(action, LeasesChanged):
             host.leases = action.prefixes
             host.lease_reports += 1
@@ -361,7 +370,7 @@ class Network:
         host.node.server_found(aero_id, found, self.now)
         self.settle(host)
 
-    def _announce(self, prefix: Prefix) -> None:
+    def announce(self, prefix: Prefix) -> None:
         """What BGP does: the Relays learn which Server has the prefix, the lowest ID wins."""
         holders = [h.config.node.id for h in self.hosts if prefix in h.routes]
         via = link_local(min(holders)) if holders else None

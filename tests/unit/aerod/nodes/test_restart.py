@@ -157,6 +157,6 @@ def test_relay_keeps_nothing() -> None:
     link.r1.start({})
     assert link.r1.node.status(link.now)["routes"] == 0
     for prefix in link.s1.routes | link.s2.routes:
-        link._announce(prefix)
+        link.announce(prefix)
     assert_traffic(link)
     assert Prefix.parse("2001:db8:1::/64") in link.s2.routes

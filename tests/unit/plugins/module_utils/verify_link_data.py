@@ -48,7 +48,8 @@ def link():
 
 
 def _host(**values):
-    empty = {"id": None, "link_local": None, "bgp_outside": [], "acps": [], "eun_interface": ""}
+    empty = {"id": None, "link_local": None, "bgp_outside": [], "acps": [], "eun_interface": "",
+             "client_configured_servers": []}
     empty["has_psk"] = values["role"] in ("server", "client")
     return {**empty, "firewall": True, **values}
 
@@ -154,6 +155,7 @@ def _client(name):
         {
             "server": link_local,
             "state": "bound",
+            "silent": False,
             "prefixes": [{"prefix": acp, "iaid": 1} for acp in acps],
             "seen_as": {"address": "203.0.113.10", "port": 8060},
             "behind_nat": name == "c1",

@@ -15,10 +15,11 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=100, help="how many (default %(default)s)")
     parser.add_argument("--clients", type=int, default=200, help="how many (default %(default)s)")
     parser.add_argument("--seed", type=int, help="of everything random; default: another each time")
+    parser.add_argument("--backend", choices=("kea", "kea_postgresql"), default="kea", help="default %(default)s")
     options = parser.parse_args()
     seed = SystemRandom().randrange(1 << 16) if options.seed is None else options.seed
     try:
-        Scenario(options.clients, seed).run(options.events)
+        Scenario(options.clients, seed, options.backend).run(options.events)
     except Failed as failed:
         print(failed, file=sys.stderr)
         return 1

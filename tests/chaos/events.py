@@ -140,8 +140,7 @@ def change_table(link: Link, random: Random) -> str:
     back = len(known - link.entitled)
     link.entitled = known - gone
     for node in _servers(link):
-        node.write_kea_config(sorted(link.entitled))
-        node.ask_kea("config-reload")
+        node.set_table(sorted(link.entitled))
     for node in _servers(link):
         _end_leases(node, taken)
         node.ask_aerod("recall", prefixes=taken)

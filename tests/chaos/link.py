@@ -25,7 +25,7 @@ _ROUTE = re.compile(r"^(\S+/\d+)\s", re.MULTILINE)
 class Link:
     """Relays, Servers and ``clients`` Clients, with some strangers that no table knows."""
 
-    def __init__(self, clients: int, seed: int) -> None:
+    def __init__(self, clients: int, seed: int, back_end: str) -> None:
         self._spaces = Namespaces()
         self._spaces.add(HUB, _CLIENTS, *plan.NODES)
         self.count = clients
@@ -35,7 +35,8 @@ class Link:
         self._seed = seed
         self._clients: subprocess.Popen | None = None
         self.nodes = {
-            name: Node(node, self._spaces, clients, self.supervisor) for name, node in plan.NODES.items()
+            name: Node(node, self._spaces, clients, self.supervisor, back_end)
+            for name, node in plan.NODES.items()
         }
 
     def build(self) -> None:

@@ -15,11 +15,18 @@ from typing import Any
 
 from aerod import aeroctl
 from tests.chaos import plan
+from tests.chaos.database import Database
 from tests.chaos.processes import ROOT, Supervised, Supervisor
 from tests.namespaces import Namespaces, run
 
 HUB = "hub"
 AEROD = [sys.executable, "-m", "aerod", "aerod"]
+# What runs on Relays, and on Servers by their DHCPv6 back end, in the order of a boot.
+DAEMONS = {
+    "relay": ("aerod", "bird"),
+    "kea": ("aerod", "kea", "bird"),
+    "kea_postgresql": ("postgresql", "aerod", "kea", "bird"),
+}
 DISK_SIZE = 4 << 20
 _HOOKS = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/kea/hooks/libdhcp_lease_cmds.so"
 _TIMEOUT = 10
@@ -28,10 +35,9 @@ _TIMEOUT = 10
 class Node:
     """What is on disk survives everything; what is in the namespace does not."""
 
-    # What runs on a node of a role, in the order of a boot.
-    DAEMONS = {"relay": ("aerod", "bird"), "server": ("aerod", "kea", "bird")}
-
-    def __init__(self, described: plan.Node, spaces: Namespaces, clients: int, supervisor: Supervisor) -> None:
+    def __init__(
+        self, described: plan.Node, spaces: Namespaces, clients: int, supervisor: Supervisor, back_end: str
+    ) -> None:
         self.plan = described
         self.name = described.name
         self.namespace = spaces.prefix + self.name
@@ -40,21 +46,32 @@ class Node:
         self.disk = self.run_dir / "disk"
         self.disk.mkdir()
         run("mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "none", str(self.disk))
+        kinds = DAEMONS[back_end if described.role == "server" else "relay"]
+        self._database = Database(self.run_dir / "postgresql") if "postgresql" in kinds else None
         self._write_configs(clients)
-        self.daemons = {
-            kind: Supervised(f"{self.name} {kind}", *self._command(kind)) for kind in self.DAEMONS[described.role]
-        }
+        self.daemons = {kind: Supervised(f"{self.name} {kind}", *self._command(kind)) for kind in kinds}
         supervisor.daemons += self.daemons.values()
 
     def _write_configs(self, clients: int) -> None:
         (self.run_dir / "aerod.toml").write_text(plan.aerod_toml(self.plan, self.run_dir))
         (self.run_dir / "bird.conf").write_text(plan.bird_conf(self.plan, self.run_dir / "bird.log"))
-        self.write_kea_config(range(1, clients + 1))
+        if self._database is not None:
+            self._database.create(range(1, clients + 1))
+            self._write_kea_config((), self._database.kea_settings())
+        elif self.plan.role == "server":
+            self._write_kea_config(range(1, clients + 1))
 
-    def write_kea_config(self, clients: Iterable[int]) -> None:
-        """Write Kea's configuration with reservations of these Clients."""
-        text = plan.kea_conf(self.plan, clients, self.disk, self.run_dir, _HOOKS)
+    def _write_kea_config(self, clients: Iterable[int], more: dict[str, Any] | None = None) -> None:
+        text = plan.kea_conf(self.plan, clients, self.disk, self.run_dir, _HOOKS, more or {})
         (self.run_dir / "kea.json").write_text(text)
+
+    def set_table(self, clients: Iterable[int]) -> None:
+        """Let Kea know these Clients and no others."""
+        if self._database is not None:
+            self._database.set_table(clients)
+        else:
+            self._write_kea_config(clients)
+            self.ask_kea("config-reload")
 
     def _command(self, kind: str) -> tuple[list[str], Path, dict[str, str]]:
         files = str(self.run_dir)
@@ -67,6 +84,7 @@ class Node:
                 ["bird", "-f", "-c", f"{files}/bird.conf", "-s", f"{files}/bird.ctl", "-P", f"{files}/bird.pid"],
                 {},
             ),
+            "postgresql": (self._database.command if self._database else [], {}),
             "kea": (
                 ["kea-dhcp6", "-c", f"{files}/kea.json"],
                 {"KEA_PIDFILE_DIR": files, "KEA_LOCKFILE_DIR": files},

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -113,11 +114,12 @@ def bird_conf(node: Node, log: Path) -> str:
     return text.replace("log syslog all;", f'log "{log}" all;')
 
 
-def kea_conf(node: Node, clients: Iterable[int], state: Path, run: Path, hooks: str) -> str:
-    """Kea's configuration: one reservation for each of the Clients."""
+def kea_conf(
+    node: Node, clients: Iterable[int], state: Path, run: Path, hooks: str, more: dict[str, Any]
+) -> str:
+    """Kea's configuration with ``more``: one reservation for each of the Clients."""
     reservations = [
-        {"duid": duid(number), "prefixes": [acps(number)[0], _mapped(acps(number)[1])]}
-        for number in clients
+        {"duid": duid(number), "prefixes": list(map(delegated, acps(number)))} for number in clients
     ]
     document = {
         "interfaces-config": {
@@ -141,9 +143,10 @@ def kea_conf(node: Node, clients: Iterable[int], state: Path, run: Path, hooks: 
             "reservations": reservations,
         }],
     }  # fmt: skip
-    return json.dumps({"Dhcp6": document})
+    return json.dumps({"Dhcp6": document | more})
 
 
-def _mapped(prefix: str) -> str:
+def delegated(prefix: str) -> str:
+    """A prefix as DHCPv6 has it."""
     address, length = prefix.split("/")
-    return f"::ffff:{address}/{96 + int(length)}"
+    return prefix if ":" in prefix else f"::ffff:{address}/{96 + int(length)}"

@@ -27,10 +27,10 @@ class Failed(AssertionError):
 class Scenario:
     """Runs ``events`` events on a link of ``clients`` Clients; everything random comes from ``seed``."""
 
-    def __init__(self, clients: int, seed: int) -> None:
+    def __init__(self, clients: int, seed: int, back_end: str = "kea") -> None:
         self._seed = seed
         self._random = Random(seed)
-        self._link = Link(clients, seed)
+        self._link = Link(clients, seed, back_end)
         self._last = ""
         self.seconds: list[float] = []
 

@@ -22,7 +22,7 @@ from aerod.procedures.interface_id import TAG_LENGTH, Request
 from aerod.procedures.ldra import Ldra
 from aerod.procedures.liveness import Liveness
 from aerod.procedures.release import OtherServers
-from aerod.procedures.server_redirection import ServerRedirection
+from aerod.procedures.server_redirection import NEVER, ServerRedirection
 from aerod.procedures.vouching import needs_vouching, vouched
 from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import DEFAULT_ROUTES, Forwarding, Verdict
@@ -89,6 +89,7 @@ class Server(Infrastructure):
             link.require_nonce,
             # What comes for a Client that has just left follows it through a Relay.
             upstream=False,
+            save=self._outbox.save,
         )
         self._redirection = ServerRedirection(
             server.redirect_clients,
@@ -105,6 +106,8 @@ class Server(Infrastructure):
     def _restore(self, saved: dict[str, Any], now: float) -> None:
         then = now - saved.get("age", 0.0)
         self._bindings.restore(saved.get("clients", []), self._config.link.asps, then, now)
+        if self._config.server.redirect_clients != NEVER:
+            self._entries.restore(saved.get("correspondents", []), self._config.link.asps, then, now)
         if self._authentication is not None:
             self._authentication.restore(saved)
 
@@ -254,7 +257,10 @@ class Server(Infrastructure):
         return self._bindings.describe(now)
 
     def saved_state(self, now: float) -> dict[str, Any]:
-        saved = {"clients": self._bindings.saved_state(now)}
+        saved = {
+            "clients": self._bindings.saved_state(now),
+            "correspondents": self._entries.saved_state(now),
+        }
         return saved if self._authentication is None else saved | self._authentication.saved_state(now)
 
 

@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
             before, vault = self._read(path)
             _refuse_other(before, options["known"])
             after = _psk_file.STEPS[options["step"]](before)
-            if after != before and not task_vars.get("ansible_check_mode"):
+            if after != before and not self._task.check_mode:
                 _replace(path, self._sealed(_psk_file.written(after), vault))
         except (_psk_file.PskFileError, AnsibleError, OSError) as error:
             # None of these shows a secret, and the operator must know.

@@ -70,7 +70,8 @@ class UnderlayError:
     """An error about a datagram from ``local`` to ``remote``.
 
     ``kind`` is icmp or icmp6, with ``type``, ``code`` and ``mtu`` of the message (0 if it has none), or
-    local, when this host found it too big.  ``quote`` is the start of the datagram's payload.
+    local, when this host found it too big, or unsent, when it had no route.  ``quote`` is the start of
+    the datagram's payload.
     """
 
     kind: str

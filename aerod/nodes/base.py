@@ -120,7 +120,10 @@ class Node:
 
     def underlay_error(self, error: UnderlayError, now: float) -> None:
         """Take what the underlay says about a datagram of ours."""
-        self._underlay_errors.received(error, now)
+        if error.kind == "unsent":
+            self.not_sent(error.local, error.remote, now)
+        else:
+            self._underlay_errors.received(error, now)
 
     def route_changed(self, route: KernelRoute, now: float) -> None:
         """Take a route of the routing daemon; a Client has none."""
@@ -171,6 +174,9 @@ class Node:
     def _dhcpv6_from_kernel(self, packet: bytes, header: IPHeader, now: float) -> None:
         """Take a DHCPv6 message of this host; MalformedPacket if it is none."""
         self._counters.drop("dhcpv6_from_kernel")
+
+    def not_sent(self, local: LinkLayerAddress, remote: LinkLayerAddress, now: float) -> None:
+        """This host has no route from ``local`` to ``remote``."""
 
     def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
         """The underlay keeps telling that a neighbor's ``address`` cannot be reached."""

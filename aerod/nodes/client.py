@@ -98,6 +98,9 @@ class Client(Node):
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         self._delegation.servers_found(addresses, now)
 
+    def not_sent(self, local: LinkLayerAddress, remote: LinkLayerAddress, now: float) -> None:
+        self._delegation.not_sent(local, remote, now)
+
     def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
         self._correspondence.unreachable(address, now)
         self._mobility.unreachable(address, now)

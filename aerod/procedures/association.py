@@ -263,6 +263,12 @@ class Association:
                 self._send(exchange, now)
         return bool(ended)
 
+    def not_sent(self, local: bytes, now: float) -> None:
+        """This host has no route from its 16-byte address ``local`` to the Server yet."""
+        for exchange in self._exchanges:
+            if local in exchange.underlay.addresses:
+                exchange.not_sent(now)
+
     def _extend(self, now: float) -> None:
         """Renew at T1, rebind at T2 (section 3.15.2)."""
         if now >= self.rebind_at and self.state in (BOUND, RENEWING):

@@ -120,6 +120,12 @@ class Delegation:
         if self._candidates:
             self._ask_at = now + _LOOK_AROUND if self._wanted() > 0 else None
 
+    def not_sent(self, local: LinkLayerAddress, remote: LinkLayerAddress, now: float) -> None:
+        """Something for a Server could not leave this host."""
+        for association in self.associations:
+            if association.next_hop == remote:
+                association.not_sent(local.ip, now)
+
     def underlays_changed(self, now: float) -> None:
         for association in list(self.associations):
             association.underlays_changed(now)
@@ -369,7 +375,8 @@ class Delegation:
         client = self._config.client
         entries = saved.get("associations", ())
         left = [entry for entry in entries if entry.get("leaving")]
-        entries = [entry for entry in entries if entry not in left][: client.server_count] + left
+        # More than are wanted now are left in order, or they would go on announcing us.
+        entries = [entry for entry in entries if entry not in left] + left
         for entry in entries:
             association = association_state.restore(entry, self._association, now - saved.get("age", 0.0))
             for iaid in [iaid for iaid in association.leases if iaid > client.prefixes]:

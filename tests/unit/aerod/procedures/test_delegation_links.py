@@ -35,6 +35,35 @@ def test_a_lost_rebind_is_repeated_after_a_second() -> None:
     assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.150"
 
 
+def test_an_address_that_is_there_before_its_routes_is_told_as_soon_as_they_are() -> None:
+    """O-27: what our own host refused is repeated soon, and the Server is not taken for silent."""
+    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=2).settled()
+    link.no_route.add("203.0.113.150")
+    link.c1.set_underlays(underlay("203.0.113.150"))
+    link.run(0.05)
+    link.no_route.clear()
+    link.run(0.06)
+    told = [entry["link"] for server in (link.s1, link.s2) for entry in server.node.leases(link.now)]
+    assert told.count("203.0.113.150") == 2
+
+
+def test_a_host_without_routes_does_not_try_without_end() -> None:
+    """At most once a second, and no Server is given up for it."""
+    link = Link().settled()
+    link.no_route.add("203.0.113.150")
+    link.c1.set_underlays(underlay("203.0.113.150"))
+    tries = 0
+    for _unused in range(600):
+        link.run(0.1)
+        due = link.c1.node.timer_due() - link.now
+        tries += due < 0.1
+    assert tries < 80
+    assert state(link.c1) == "bound"
+    link.no_route.clear()
+    link.run(1.1)
+    assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.150"
+
+
 def test_links_come_and_go() -> None:
     """AERO-186 to 188: each usable link is told with its own Link ID, a departing one with Preference 0."""
     link = Link().settled()

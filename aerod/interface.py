@@ -13,6 +13,7 @@ The shell feeds a :class:`aerod.nodes.node.Node` with
 * ``clock_set(offset)``                  what to add to ``now`` to get seconds since 1970,
 * ``server_found(id, addresses, now)``    the answer to :class:`FindServer`,
 * ``underlay_error(error, now)``         what the underlay says about a datagram of ours,
+* ``route_appeared(interface, now)``     the host has a new route over an underlay,
 
 and after each call carries out what ``take_output()`` returns.  ``now`` is monotonic
 seconds as a float; the core never reads a clock.
@@ -70,8 +71,7 @@ class UnderlayError:
     """An error about a datagram from ``local`` to ``remote``.
 
     ``kind`` is icmp or icmp6, with ``type``, ``code`` and ``mtu`` of the message (0 if it has none), or
-    local, when this host found it too big, or unsent, when it had no route.  ``quote`` is the start of
-    the datagram's payload.
+    local, when this host found it too big.  ``quote`` is the start of the datagram's payload.
     """
 
     kind: str

@@ -118,12 +118,12 @@ class Node:
         for neighbor in self._neighbors:
             neighbor.choose_path(self._underlays)
 
+    def route_appeared(self, interface: str, now: float) -> None:
+        """Take that the host has a new route over an underlay; only a Client's underlays come and go."""
+
     def underlay_error(self, error: UnderlayError, now: float) -> None:
         """Take what the underlay says about a datagram of ours."""
-        if error.kind == "unsent":
-            self.not_sent(error.local, error.remote, now)
-        else:
-            self._underlay_errors.received(error, now)
+        self._underlay_errors.received(error, now)
 
     def route_changed(self, route: KernelRoute, now: float) -> None:
         """Take a route of the routing daemon; a Client has none."""
@@ -174,9 +174,6 @@ class Node:
     def _dhcpv6_from_kernel(self, packet: bytes, header: IPHeader, now: float) -> None:
         """Take a DHCPv6 message of this host; MalformedPacket if it is none."""
         self._counters.drop("dhcpv6_from_kernel")
-
-    def not_sent(self, local: LinkLayerAddress, remote: LinkLayerAddress, now: float) -> None:
-        """This host has no route from ``local`` to ``remote``."""
 
     def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
         """The underlay keeps telling that a neighbor's ``address`` cannot be reached."""

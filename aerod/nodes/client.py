@@ -98,8 +98,8 @@ class Client(Node):
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         self._delegation.servers_found(addresses, now)
 
-    def not_sent(self, local: LinkLayerAddress, remote: LinkLayerAddress, now: float) -> None:
-        self._delegation.not_sent(local, remote, now)
+    def route_appeared(self, interface: str, now: float) -> None:
+        self._delegation.route_appeared(interface, now)
 
     def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
         self._correspondence.unreachable(address, now)

@@ -263,11 +263,11 @@ class Association:
                 self._send(exchange, now)
         return bool(ended)
 
-    def not_sent(self, local: bytes, now: float) -> None:
-        """This host has no route from its 16-byte address ``local`` to the Server yet."""
+    def route_appeared(self, interface: str, now: float) -> None:
+        """Repeat what may have gone nowhere: an address is there a moment before its routes are."""
         for exchange in self._exchanges:
-            if local in exchange.underlay.addresses:
-                exchange.not_sent(now)
+            if exchange.underlay.interface == interface:
+                exchange.repeat_soon(now)
 
     def _extend(self, now: float) -> None:
         """Renew at T1, rebind at T2 (section 3.15.2)."""

@@ -120,11 +120,10 @@ class Delegation:
         if self._candidates:
             self._ask_at = now + _LOOK_AROUND if self._wanted() > 0 else None
 
-    def not_sent(self, local: LinkLayerAddress, remote: LinkLayerAddress, now: float) -> None:
-        """Something for a Server could not leave this host."""
+    def route_appeared(self, interface: str, now: float) -> None:
+        """This host has a new route over an underlay."""
         for association in self.associations:
-            if association.next_hop == remote:
-                association.not_sent(local.ip, now)
+            association.route_appeared(interface, now)
 
     def underlays_changed(self, now: float) -> None:
         for association in list(self.associations):

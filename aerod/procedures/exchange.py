@@ -31,9 +31,8 @@ TIMINGS = {
 }
 # A Rebind because a link-layer address changed cannot wait ten seconds (O-27).
 HANDOVER = Timing(1, 30)
-# What this host could not send is tried again so soon, then at doubled intervals up to IRT: an address
-# is there a moment before its routes are.
-_UNSENT = 0.01
+# How soon at least after another an early repetition may come; doubled each time, up to IRT.
+_EARLY = 0.01
 
 ANSWERS = {
     SOLICIT: frozenset({ADVERTISE, REPLY}),
@@ -72,8 +71,8 @@ class Exchange:
         self._random = random
         self._interval = 0.0
         self._began: float | None = None
-        self._unsent = _UNSENT
-        self._is_out = False
+        self._early = 0.0
+        self._repeats = False
 
     @property
     def is_handover(self) -> bool:
@@ -88,19 +87,19 @@ class Exchange:
         """Note a transmission; return its elapsed time in hundredths of a second."""
         if self._began is None:
             self._began = now
-        self._interval = self._next_interval()
-        self.transmissions += 1
-        self._is_out = True
+        if not self._repeats:
+            self._interval = self._next_interval()
+            self.transmissions += 1
+        self._repeats = False
         self.due = now + self._interval
         return min(_LONGEST_ELAPSED, int((now - self._began) * 100))
 
-    def not_sent(self, now: float) -> None:
-        """The last transmission never left this host: it counts for nothing, and is soon made up for."""
-        if self._is_out:
-            self._is_out = False
-            self.transmissions -= 1
-            self.due = min(self.due, now + self._unsent)
-            self._unsent = min(2 * self._unsent, self._timing.initial)
+    def repeat_soon(self, now: float) -> None:
+        """The last transmission may never have left this host: repeat it, as if it had not been."""
+        if self.transmissions:
+            self._repeats = True
+            self.due = min(self.due, now + self._early)
+            self._early = min(max(_EARLY, 2 * self._early), self._timing.initial)
 
     def _next_interval(self) -> float:
         if not self.transmissions:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from aerod.address import LinkLayerAddress, address_text
-from aerod.interface import Datagram, OuterHeader, Underlay, UnderlayError
+from aerod.interface import OuterHeader, Underlay, UnderlayError
 from aerod.shell import error_queue
 from aerod.wire.ip import UDP
 
@@ -25,7 +25,6 @@ SO_RCVBUFFORCE = 33
 _INT = struct.Struct("=i")
 _FLOWINFO = struct.Struct("!I")
 _FLOW_LABEL_MASK = 0xFFFFF
-_NO_ROUTE = {errno.ENETUNREACH, errno.EHOSTUNREACH}
 ANCILLARY = socket.CMSG_SPACE(4) * 3
 
 
@@ -97,13 +96,6 @@ class Endpoint:
         if entry.kind != error_queue.LOCAL and remote is not None:
             told = (entry.kind, entry.type, entry.code, entry.info)
             self._errors.append(UnderlayError(*told, self.local, remote, entry.quote, protocol))
-
-    def _unsent(self, datagram: Datagram, error: OSError) -> None:
-        """Count a datagram that could not be sent, and report it if that was for want of a route."""
-        self._count("send", error)
-        if error.errno in _NO_ROUTE:
-            ends = (datagram.local, datagram.remote)
-            self._errors.append(UnderlayError("unsent", 0, 0, 0, *ends, b"", datagram.protocol))
 
     def _count(self, what: str, error: OSError) -> None:
         name = errno.errorcode.get(error.errno or 0, "unknown").lower()

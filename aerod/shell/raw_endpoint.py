@@ -104,7 +104,7 @@ class RawEndpoint(Endpoint):
                     raise
                 self._sender.sendto(packet, target)
         except OSError as error:
-            self._unsent(datagram, error)
+            self._count("send", error)
             if error.errno == errno.EMSGSIZE:
                 self._refused(datagram)
 

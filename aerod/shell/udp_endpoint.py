@@ -173,7 +173,7 @@ class UdpEndpoint(Endpoint):
                     raise
                 sender.sendmsg([datagram.payload], ancillary, 0, target)
         except OSError as error:
-            self._unsent(datagram, error)
+            self._count("send", error)
             if error.errno == errno.EMSGSIZE:
                 self._refused(datagram, sender)
 

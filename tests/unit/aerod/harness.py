@@ -31,7 +31,6 @@ from aerod.interface import (
     OuterHeader,
     RemoveRoute,
     Underlay,
-    UnderlayError,
 )
 from aerod.nodes.node import make_node
 from aerod.state.forwarding import DEFAULT_ROUTES
@@ -164,8 +163,6 @@ class Network:
         self.hosts: list[Host] = []
         self.loss = 0.0
         self.cut: set[str] = set()
-        # Own addresses from which a host has no route: what it sends there is refused at once.
-        self.no_route: set[str] = set()
         self.log: list[tuple[str, Datagram]] = []
         self.name_servers: list[LinkLayerAddress] = []
         # What is not by default in ``[link]``.
@@ -274,10 +271,6 @@ class Network:
 
     def _transmit(self, sender: Host, datagram: Datagram) -> None:
         assert isinstance(datagram.payload, bytes)
-        if datagram.local.text in self.no_route:
-            error = UnderlayError("unsent", 0, 0, 0, datagram.local, datagram.remote, b"")
-            sender.node.underlay_error(error, self.now)
-            return
         self.log.append((sender.name, datagram))
         source = datagram.local
         if sender.nat is not None and datagram.remote.is_ipv4:

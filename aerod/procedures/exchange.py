@@ -96,9 +96,9 @@ class Exchange:
 
     def repeat_soon(self, now: float) -> None:
         """The last transmission may never have left this host: repeat it, as if it had not been."""
-        if self.transmissions:
+        if self.transmissions and now + self._early < self.due:
             self._repeats = True
-            self.due = min(self.due, now + self._early)
+            self.due = now + self._early
             self._early = min(max(_EARLY, 2 * self._early), self._timing.initial)
 
     def _next_interval(self) -> float:

@@ -15,6 +15,7 @@ The shell feeds a :class:`aerod.nodes.node.Node` with
 * ``server_found(id, addresses, now)``    the answer to :class:`FindServer`,
 * ``leases_seen(leases, started, now)``   all leases of the DHCPv6 server of this host,
 * ``underlay_error(error, now)``         what the underlay says about a datagram of ours,
+* ``route_appeared(interface, now)``     the host has a new route over an underlay,
 
 and after each call carries out what ``take_output()`` returns.  ``now`` is monotonic
 seconds as a float; the core never reads a clock.

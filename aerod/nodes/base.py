@@ -119,6 +119,9 @@ class Node:
         for neighbor in self._neighbors:
             neighbor.choose_path(self._underlays)
 
+    def route_appeared(self, interface: str, now: float) -> None:
+        """Take that the host has a new route over an underlay; only a Client's underlays come and go."""
+
     def underlay_error(self, error: UnderlayError, now: float) -> None:
         """Take what the underlay says about a datagram of ours."""
         self._underlay_errors.received(error, now)

@@ -111,6 +111,9 @@ class Client(Node):
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         self._delegation.servers_found(addresses, now)
 
+    def route_appeared(self, interface: str, now: float) -> None:
+        self._delegation.route_appeared(interface, now)
+
     def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
         self._correspondence.unreachable(address, now)
         self._mobility.unreachable(address, now)

@@ -249,6 +249,12 @@ class Association:
                 self._send(exchange, now)
         return bool(ended)
 
+    def route_appeared(self, interface: str, now: float) -> None:
+        """Repeat what may have gone nowhere: an address is there a moment before its routes are."""
+        for exchange in self._exchanges:
+            if exchange.underlay.interface == interface:
+                exchange.repeat_soon(now)
+
     def _extend(self, now: float) -> None:
         """Renew at T1, rebind at T2 (section 3.15.2)."""
         if now >= self.rebind_at and self.state in (BOUND, RENEWING):

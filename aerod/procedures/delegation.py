@@ -126,6 +126,11 @@ class Delegation:
         if self._candidates:
             self._ask_at = now + _LOOK_AROUND if self._wanted() > 0 else None
 
+    def route_appeared(self, interface: str, now: float) -> None:
+        """This host has a new route over an underlay."""
+        for association in self.associations:
+            association.route_appeared(interface, now)
+
     def underlays_changed(self, now: float) -> None:
         for association in list(self.associations):
             association.underlays_changed(now)
@@ -388,7 +393,8 @@ class Delegation:
         client = self._config.client
         entries = saved.get("associations", ())
         left = [entry for entry in entries if entry.get("leaving")]
-        entries = [entry for entry in entries if entry not in left][: client.server_count] + left
+        # More than are wanted now are left in order, or they would go on announcing us.
+        entries = [entry for entry in entries if entry not in left] + left
         for entry in entries:
             association = association_state.restore(entry, self._association, now - saved.get("age", 0.0))
             for iaid in [iaid for iaid in association.leases if iaid > client.prefixes]:

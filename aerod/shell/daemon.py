@@ -243,6 +243,10 @@ class Daemon:
             if learned:
                 self._learn(learned)
         self._upkeep.route_changed(route.prefix)
+        link = self._kernel.links.get(route.oif) if added and self._config.client else None
+        if link and any(link.name == underlay.interface for underlay in self._config.underlays):
+            self._feed(self._node.route_appeared, link.name)
+            self._carry_out()
 
     def changed(self) -> None:
         """Follow changed links and addresses."""

@@ -44,7 +44,7 @@ def rendered(hosts, name, template):
     link = model(hosts)
     text = (TEMPLATES / template).read_text()
     me = link["hosts"][name]
-    return environment.from_string(text).render(aero_link=link, _node_me=me, inventory_hostname=name, hostvars=hosts)
+    return environment.from_string(text).render(aero_link=link, _node_me=me, inventory_hostname=name, hostvars=hosts, aero_signature_secrets=[])
 
 
 def test_a_clients_key_is_the_one_that_a_server_derives(hosts, tmp_path):

@@ -51,6 +51,7 @@ class Compiled:
         self._by_client, self._by_prefix, self._by_name = by_client, by_prefix, by_name
 
     @classmethod
+    @_acp_table.no_collection()
     def of(cls, table: _acp_table.Table) -> Compiled:
         # One after the other: with a million rows each takes a hundred megabytes while it is made.
         by_client = _sorted([canonical(row.client_id, row.acps) for row in table.rows])

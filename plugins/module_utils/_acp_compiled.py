@@ -22,7 +22,7 @@ from ansible_collections.aero.link.plugins.module_utils import _acp_table
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical
 from ansible_collections.aero.link.plugins.module_utils._prefixes import Prefix
 
-Text = bytes | mmap.mmap
+Text = "bytes | mmap.mmap"
 
 
 class Client(t.NamedTuple):
@@ -133,8 +133,8 @@ class Compiled:
         return self._by_prefix[start:end].decode().split(" ", 3)[:3] if end else []
 
 
-Source = str | t.Sequence[t.Any]  # path, or the rows as data
-Opened = tuple[Compiled | None, list[str]]
+Source = "str | t.Sequence[t.Any]"  # path, or the rows as data
+Opened = "tuple[Compiled | None, list[str]]"
 
 
 def in_memory(source: Source, asps: t.Sequence[Prefix] | None) -> Opened:

@@ -16,7 +16,7 @@ from ansible_collections.aero.link.plugins.module_utils._prefixes import overlap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-ASPS = [parse_prefix("2001:db8::/32"), parse_prefix("198.51.100.0/24")]
+ASPS = (parse_prefix("2001:db8::/32"), parse_prefix("198.51.100.0/24"))
 DAY = datetime.date(2026, 11, 22)
 IDS = [f"00030001{n:012x}" for n in range(8)]
 

@@ -38,8 +38,8 @@ class ActionModule(ActionBase):
         except _acp_enrolment.Changed as error:
             return {**result, "failed": True, "msg": str(error)}
         except OSError as error:
-            return {**result, "failed": True, "msg": f"{error.filename}: {error.strerror}; allowed: a table that "
-                    "can be read and written, in a folder that can be written for its ledger"}
+            why = "allowed: a table that can be read and written, in a folder that can, too, for its ledger"
+            return {**result, "failed": True, "msg": f"{error.filename}: {error.strerror}; {why}"}
 
     def _table(self, source: _model.Source, link: dict[str, t.Any], allocate: bool) -> dict[str, t.Any]:
         if not allocate or not isinstance(source, str):

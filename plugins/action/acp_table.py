@@ -35,8 +35,11 @@ class ActionModule(ActionBase):
             return {**result, "failed": True, "msg": message(errors)}
         try:
             return {**result, **self._table(source, draft.link, arguments["allocate"])}
-        except (_acp_enrolment.Changed, OSError) as error:
+        except _acp_enrolment.Changed as error:
             return {**result, "failed": True, "msg": str(error)}
+        except OSError as error:
+            why = "allowed: a table that can be read and written, in a folder that can, too, for its ledger"
+            return {**result, "failed": True, "msg": f"{error.filename}: {error.strerror}; {why}"}
 
     def _table(self, source: _model.Source, link: dict[str, t.Any], allocate: bool) -> dict[str, t.Any]:
         if not allocate or not isinstance(source, str):

@@ -46,6 +46,7 @@ class Changed(Exception):
     """Somebody else wrote the table in the meantime."""
 
 
+@_acp_table.no_collection()
 def allocate(path: str, asps: t.Sequence[Prefix], quarantine: int, today: datetime.date) -> Allocation:
     """Read a table and its ledger, and allocate what the table asks for; nothing is written.
 
@@ -62,6 +63,7 @@ def allocate(path: str, asps: t.Sequence[Prefix], quarantine: int, today: dateti
     if given and not errors:
         lines = _changed_lines(table.text, given)
         text = _replaced(table.text, given)
+        del table  # two large ones at once would take half a gigabyte more
         table = _acp_table.read_text(path, text, asps)
         errors = table.errors
         owned.update((acp, wish.client_id) for wish, acp in given)

@@ -131,7 +131,7 @@ def _text(path: str, mistakes: Mistakes) -> str | None:
 
 
 @contextlib.contextmanager
-def _no_collection() -> t.Iterator[None]:
+def no_collection() -> t.Iterator[None]:
     """Nothing here is garbage; a collector that looks through a million rows again and again costs a quarter
     of the time."""
     enabled = gc.isenabled()
@@ -160,7 +160,7 @@ class _Reader:
         self._line_of_owned: list[int] = []
 
     def table(self, raws: t.Iterable[Raw]) -> Table:
-        with _no_collection():
+        with no_collection():
             rows = [row for row in map(self._row, raws) if row is not None]
         self._check_overlaps()
         self._check_asps_inside()

@@ -50,7 +50,7 @@ from ansible_collections.aero.link.plugins.module_utils._variables import (
 )
 
 Errors = list  # of (host, rest of the line)
-OpenTable = t.Callable[[Source, t.Sequence[Prefix] | None], Opened]
+OpenTable = t.Callable[[Source, "t.Sequence[Prefix] | None"], Opened]
 Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
 Groups = t.Mapping[str, t.Sequence[str]]
 

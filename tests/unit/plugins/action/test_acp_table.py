@@ -78,7 +78,7 @@ def test_new_clients_are_enrolled_and_found(inventory, table):
 def test_any_other_play_names_the_playbook_that_allocates(inventory, table):
     table.write_text(f"{table.read_text()}{NEW},auto/56,new,\n")
     assert inventory.mistakes() == [
-        f"{table}:7: acps = auto/56: not allocated yet; allowed: a prefix "
+        f"{table}:8: acps = auto/56: not allocated yet; allowed: a prefix "
         "(playbooks/enroll.yml allocates one and writes it here)"]
 
 
@@ -86,7 +86,7 @@ def test_mistakes_stop_enrolment_before_anything_is_written(inventory, table):
     table.write_text(f"{table.read_text()}{NEW},auto/56 2001:db9::/64,new,\n")
     before = table.read_text()
     _code, output = enrol(inventory)
-    assert f"{table}:7: acps = 2001:db9::/64: in none of the link" in output
+    assert f"{table}:8: acps = 2001:db9::/64: in none of the link" in output
     assert (table.read_text(), len(list(table.parent.glob("acp_table*")))) == (before, 1)
 
 

@@ -154,7 +154,7 @@ def test_role_groups_and_table_at_once(inventory):
     lines = inventory.mistakes()
     assert lines[0] == ("relay1: groups = aero_relays, aero_servers: more than one role; "
                         "allowed: one of aero_relays, aero_servers, aero_clients")
-    assert [line.partition(": ")[0] for line in lines[-2:]] == [f"{table}:7"] * 2
+    assert [line.partition(": ")[0] for line in lines[-2:]] == [f"{table}:8"] * 2
 
 
 def test_many_mistakes_do_not_drown_the_terminal(inventory):

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import multiprocessing
 import os
+import threading
+from pathlib import Path
 
 import pytest
 from ansible_collections.aero.link.plugins.module_utils import _acp_enrolment, _acp_ledger, _acp_table
@@ -13,7 +16,7 @@ from ansible_collections.aero.link.plugins.module_utils._prefixes import overlap
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-ASPS = [parse_prefix("2001:db8::/32"), parse_prefix("198.51.100.0/24")]
+ASPS = (parse_prefix("2001:db8::/32"), parse_prefix("198.51.100.0/24"))
 DAY = datetime.date(2026, 11, 22)
 IDS = [f"00030001{n:012x}" for n in range(8)]
 
@@ -227,6 +230,29 @@ def test_runs_at_the_same_time_wait_for_each_other(site):
     for run in runs:
         run.join()
     assert counts == [0, 0, 0, 8]
+
+
+def test_a_lock_on_a_file_that_was_replaced_is_none(site):
+    site.rows("2001:db8::/56")
+    entered = threading.Event()
+
+    def enter():
+        with _acp_enrolment.alone(site.path):
+            entered.set()
+
+    waiting = threading.Thread(target=enter)
+    with contextlib.ExitStack() as second:
+        with _acp_enrolment.alone(site.path):
+            waiting.start()
+            # Until it waits for the lock; /proc/locks marks who does by an arrow.
+            inode = f":{os.stat(site.path).st_ino} "
+            while not any("->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines()):
+                waiting.join(0.01)
+            os.replace(Site(site.ledger.parent, "new.csv").rows("2001:db8::/56").path, site.path)
+            second.enter_context(_acp_enrolment.alone(site.path))
+        assert not entered.wait(0.5)
+    assert entered.wait(60)
+    waiting.join()
 
 
 # A few Clients of a tiny link come, go and change their minds, day after day.

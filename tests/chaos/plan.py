@@ -138,7 +138,7 @@ def kea_conf(
         "host-reservation-identifiers": ["duid"],
         "relay-supplied-options": ["17"],
         # A Client without line asks again so soon, however long it has been without.
-        "option-data": [{"name": "sol-max-rt", "data": "60"}],
+        "option-data": [{"name": "solmax-rt", "data": "60"}],
         "preferred-lifetime": PREFERRED, "valid-lifetime": VALID, "renew-timer": RENEW, "rebind-timer": REBIND,
         "subnet6": [{
             "id": 1, "subnet": "fe80::/64", "interface": "aero0", "rapid-commit": True,

@@ -114,6 +114,7 @@ class KeaLeases:
         self._pause = loop.timer(self._ask)
         self._leases: dict[Prefix, bytes] = {}
         self._from = ""
+        self._refused = False
         self._started = self._asked = 0.0
 
     def start(self) -> None:
@@ -147,6 +148,9 @@ class KeaLeases:
         self._from = ""
         if result in (_SUCCESS, _EMPTY):
             self._done(self._leases, self._started)
+        elif answer and not self._refused:
+            log.warning("Kea does not tell its leases: %s", answer.get("text"))
+        self._refused = bool(answer) and result not in (_SUCCESS, _EMPTY)
 
 
 def _delegated(rows: list[dict[str, Any]]) -> Iterator[tuple[Prefix, bytes]]:

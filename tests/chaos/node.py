@@ -86,7 +86,8 @@ class Node:
             ),
             "postgresql": (self._database.command if self._database else [], {}),
             "kea": (
-                ["kea-dhcp6", "-c", f"{files}/kea.json"],
+                # As the unit does: what it leaves when it is killed at the wrong moment would stop it for good.
+                ["sh", "-c", f"rm -f {files}/*.kea-dhcp6.pid; exec kea-dhcp6 -c {files}/kea.json"],
                 {"KEA_PIDFILE_DIR": files, "KEA_LOCKFILE_DIR": files},
             ),
         }[kind]

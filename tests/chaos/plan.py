@@ -137,6 +137,8 @@ def kea_conf(
         },
         "host-reservation-identifiers": ["duid"],
         "relay-supplied-options": ["17"],
+        # A Client without line asks again so soon, however long it has been without.
+        "option-data": [{"name": "solmax-rt", "data": "60"}],
         "preferred-lifetime": PREFERRED, "valid-lifetime": VALID, "renew-timer": RENEW, "rebind-timer": REBIND,
         "subnet6": [{
             "id": 1, "subnet": "fe80::/64", "interface": "aero0", "rapid-commit": True,

@@ -11,7 +11,7 @@ from tests.chaos.checks import RelayView, ServerView, View, mismatches
 from tests.chaos.scenario import Scenario
 
 _MISSING = namespaces.missing("kea-dhcp6", "bird", "birdc")
-CLIENTS, EVENTS, SEED = 40, 8, 3
+CLIENTS, EVENTS, SEED = 40, 8, 365
 
 
 @pytest.mark.skipif(_MISSING is not None, reason=str(_MISSING))

@@ -62,13 +62,13 @@ unit: venv-dev daemons ## Run the unit tests
 	$(VENV)/bin/python -m pytest tests/unit tests/fuzz tests/simulation
 
 .PHONY: fuzz
-fuzz: venv-dev ## Feed the daemon's core a million packets that nobody should send
+fuzz: venv-dev ## Feed the daemon's core a million packets that nobody should send, and events in any order
 	$(VENV)/bin/python -m tests.fuzz
 
 .PHONY: simulation
 simulation: venv-dev ## Run 20,000 Clients in memory, then links of 1,000 to 100,000 for the cost curve
 	$(VENV)/bin/python -m tests.simulation --clients 20000 --servers 200
-	$(VENV)/bin/python -m tests.simulation --clients 1000 3000 10000 30000 100000
+	$(VENV)/bin/python -m tests.simulation --clients 1000 3000 10000 30000 100000 --storm 0 --checked 2000
 
 .PHONY: sanity
 sanity: venv-dev ## Run ansible-test sanity on the built collection

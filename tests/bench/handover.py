@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.failures import NatForgets, ServerCrash  # noqa: E402 - found by the line above
 from tests.bench.kinds import Figures, Kind, Measured, measure  # noqa: E402
+from tests.bench.lab_nodes import set_priority  # noqa: E402
 from tests.bench.moves import BreakBeforeMake, MakeBeforeBreak, OtherServer, RebindLost  # noqa: E402
 from tests.bench.plain import (  # noqa: E402
     PlainAddress,
@@ -35,6 +36,8 @@ from tests.bench.plain import (  # noqa: E402
 from tests.lab.door import run_playbook  # noqa: E402
 
 NO_LIMITS = {"aero_move_interval": 0, "aero_damping_limit": 0}
+# What else runs on the machine shall not be measured; see :func:`set_priority`.
+BEFORE_OTHERS = -15
 # Moves of these take so long, or are so much alike, that fewer tell enough.
 MOST = {"nat25": 10, "rebind_lost": 10, "plain_host": 3}
 
@@ -119,6 +122,7 @@ def main() -> None:
     print(f"{moves} moves a kind, seed {seed}, {os.cpu_count()} processors, {os.uname().release}")
     settings = Settings({} if has_limits else NO_LIMITS)
     try:
+        set_priority(BEFORE_OTHERS)
         print(HEADING, flush=True)
         for name in wanted:
             kind = known[name]()
@@ -126,6 +130,7 @@ def main() -> None:
             measured = measure(kind, min(moves, MOST.get(name, moves)))
             print("\n".join(report(measured)), flush=True)
     finally:
+        set_priority(0)
         settings.restore()
 
 

@@ -121,7 +121,7 @@ class BreakBeforeMake(OnAccessLinks):
             self._apart.add(number)
 
     def group(self, number: int) -> str:
-        return "a Rebind was lost" if number in self._apart else ""
+        return "a Rebind was repeated" if number in self._apart else ""
 
     def restore(self) -> None:
         nft("c2", "delete table inet bench")

@@ -3,20 +3,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import jinja2
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible.plugins.filter.core import FilterModule as CoreFilters
 from ansible_collections.aero.link.plugins.filter.addresses import FilterModule as AeroFilters
 from ansible_collections.aero.link.plugins.module_utils import _model
 
-from aerod import config
 from aerod.config_authentication import AuthenticationConfig, read_keys
 from tests.unit.plugins.module_utils.link_inventory import BARE, DUID, GROUPS, link_hosts
+from tests.unit.plugins.module_utils.rendered_configs import configurations, rendered
 
-TEMPLATES = Path(__file__).resolve().parents[4] / "roles" / "node" / "templates"
 ALL = {**GROUPS, "all": [host for group in GROUPS.values() for host in group]}
 OLD, NEW = {"id": 7, "secret": "0A" * 32}, {"id": "8", "secret": "5ec2e7" * 16}
 
@@ -37,20 +32,10 @@ def model(hosts):
     return link
 
 
-def rendered(hosts, name, template):
-    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(CoreFilters().filters())
-    environment.filters.update({f"aero.link.{n}": f for n, f in AeroFilters().filters().items()})
-    link = model(hosts)
-    text = (TEMPLATES / template).read_text()
-    me = link["hosts"][name]
-    return environment.from_string(text).render(aero_link=link, _node_me=me, inventory_hostname=name, hostvars=hosts, aero_signature_secrets=[])
-
-
 def test_a_clients_key_is_the_one_that_a_server_derives(hosts, tmp_path):
     """By the newest secret; the Server takes the older ones, too."""
-    for name in ("s1", "c1"):
-        (tmp_path / name).write_text(rendered(hosts, name, "dhcp_keys.j2"))
+    for name, text in rendered(hosts, GROUPS, "dhcp_keys.j2", "has_psk").items():
+        (tmp_path / name).write_text(text)
     server = read_keys(AuthenticationConfig(tmp_path / "s1"), "server")
     client = read_keys(AuthenticationConfig(tmp_path / "c1"), "client")
     assert server.ids == (8, 7) and client.ids == (8,)
@@ -64,8 +49,7 @@ def test_who_gets_keys(hosts):
     hosts["c2"]["aero_underlays"] = [{"interface": "eth0", "addresses": ["203.0.113.102"]}]
     link = model(hosts)
     assert {name for name, host in link["hosts"].items() if host["has_psk"]} == {"s1", "s2", "c1"}
-    for name in ("s1", "c1", "c2", "r1"):
-        parsed = config.parse(rendered(hosts, name, "aerod.toml.j2"), name)
+    for name, parsed in configurations(hosts, GROUPS).items():
         assert (parsed.authentication is not None) == link["hosts"][name]["has_psk"]
 
 

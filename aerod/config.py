@@ -106,12 +106,14 @@ class ServerConfig:
     straight to them: none, those that others may not reach, or all.
     ``others`` are Servers that need not be looked up by their ID: ``[[other_server]]``.
     ``configured`` are Clients that do not use DHCPv6: ``[[configured_client]]``.
+    ``dhcp_interface`` is a TAP device for a DHCPv6 server that does not listen on the AERO interface.
     """
 
     release_grace: float
     redirect_clients: str = "never"
     others: tuple[NeighborConfig, ...] = ()
     configured: tuple[ConfiguredClient, ...] = ()
+    dhcp_interface: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +321,7 @@ def _server(
         redirect_clients=table.choice("redirect_clients", REDIRECT_CLIENTS, "never"),
         others=others,
         configured=configured,
+        dhcp_interface=table.matching("dhcp_interface", _INTERFACE, "a device name of up to 15 characters", None),
     )
     table.refuse_rest()
     return server

@@ -120,6 +120,8 @@ class ServerConfig:
 class ClientConfig:
     """``[client]``: ``prefixes`` is the number of IA_PDs, with IAID 1 to ``prefixes``.
 
+    ``prefix_lengths`` are what the Client expects of them, in DHCPv6's terms: an IPv4 /28 is 124 there.
+
     No ``server_addresses`` means ``linkupnetworks.<domain>`` in the DNS; no ``eun_interface``
     means that the Client has no end user network.  With ``route_optimization`` it asks others for
     leave to send straight to them, with ``accept_redirects`` it gives that leave.  A Client with
@@ -138,6 +140,7 @@ class ClientConfig:
     capability_lookup: bool = False
     acps: tuple[Prefix, ...] = ()
     synthesized_ra: bool = False
+    prefix_lengths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,9 +348,16 @@ def _client(table: Table, link: LinkConfig) -> ClientConfig:
         capability_lookup=table.truth("capability_lookup", False),
         acps=acps,
         synthesized_ra=table.truth("synthesized_ra", False),
+        prefix_lengths=table.each("prefix_lengths", _length, 'lengths such as "/56"', least=0),
     )
     table.refuse_rest()
     return client
+
+
+def _length(text: str) -> int:
+    if not re.fullmatch(r"/[0-9]{1,3}", text) or not 1 <= int(text[1:]) <= 128:
+        raise ValueError(text)
+    return int(text[1:])
 
 
 def _duid(text: str) -> bytes:

@@ -12,7 +12,7 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from aerod.address import LinkLayerAddress, address_text
+from aerod.address import LinkLayerAddress, Prefix, address_text
 from aerod.config import Config
 from aerod.engines.plain import Arrival, PlainEngine
 from aerod.engines.transmit import Transmitter
@@ -265,6 +265,10 @@ class Node:
     def drain(self, now: float, stop: bool = False) -> dict[str, Any]:
         """Ask the Clients to leave, or stop to be left; only a Server has any."""
         raise ValueError("only a Server can be drained")
+
+    def recall(self, prefixes: Iterable[Prefix], now: float) -> dict[str, Any]:
+        """Take prefixes back whose leases have been ended at the DHCPv6 server; only a Server can."""
+        raise ValueError("only a Server can recall prefixes")
 
     def damping(self, now: float) -> list[dict[str, Any]]:
         """Return the prefixes whose announcement waits; only a Server announces any."""

@@ -50,11 +50,15 @@ _SOL_MAX_RT_RANGE = range(60, 86401)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the Client is: its DUID, its IAIDs 1 to ``prefixes``, the layout of its vendor options."""
+    """Who the Client is: its DUID, its IAIDs 1 to ``prefixes``, the layout of its vendor options.
+
+    ``lengths`` are those of the prefixes by IAID, as far as they are known.
+    """
 
     duid: bytes
     prefixes: int
     layout: str
+    lengths: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
@@ -151,6 +155,10 @@ class Association:
         """How often the most patient exchange over the link in use was sent in vain."""
         used = self.best_underlay()
         return max((e.transmissions for e in self._exchanges if e.underlay == used), default=0)
+
+    @property
+    def prefixes(self) -> set[Prefix]:
+        return {lease.prefix for lease in self.leases.values()}
 
     @property
     def valid_until(self) -> float:
@@ -299,13 +307,19 @@ class Association:
         return Message(exchange.kind, exchange.transaction_id, tuple(options))
 
     def _identity_associations(self, kind: int) -> list[IAPD]:
-        """One IA_PD for each ACP with a constant IAID (D6, D21), naming the prefix to be extended."""
+        """One IA_PD for each ACP with a constant IAID (D6, D21), naming the prefix to be extended.
+
+        Without one the length is a hint (RFC 8415 section 18.2.1), by which ISC dhcpd tells two ACPs apart.
+        """
         associations = []
         for iaid in range(1, self._identity.prefixes + 1):
             lease = self.leases.get(iaid) if kind in (RENEW, REBIND, RELEASE) else None
             if lease is None and kind == RELEASE:
                 continue
-            named = (IAPrefix(0, 0, lease.prefix.length, lease.prefix.packed),) if lease else ()
+            if lease:
+                named = (IAPrefix(0, 0, lease.prefix.length, lease.prefix.packed),)
+            else:
+                named = tuple(IAPrefix(0, 0, length, bytes(16)) for length in self._identity.lengths[iaid - 1 : iaid])
             associations.append(IAPD(iaid, 0, 0, named))
         return associations
 

@@ -42,6 +42,11 @@ class Bindings:
         """Return the neighbor entry of the Client with this DUID."""
         return self._clients.get(duid)
 
+    def holder(self, prefix: Prefix) -> Neighbor | None:
+        """Return the Client that holds exactly ``prefix`` by a lease; configured ones have none."""
+        holder = self._neighbors.holder(prefix)
+        return holder if holder is not None and holder.client_id in self._clients else None
+
     def grant(self, duid: bytes, prefix: Prefix, iaid: int, expires: float, now: float) -> Neighbor:
         """Note that the Client holds ``prefix`` until ``expires``; return its neighbor entry."""
         holder = self._neighbors.holder(prefix)
@@ -89,9 +94,17 @@ class Bindings:
             neighbor.choose_path(self._underlays)
         end = now + self._release_grace
         for prefix, delegation in list(neighbor.prefixes.items()):
-            if (iaids is None or delegation.iaid in iaids) and end < delegation.expires:
-                self._neighbors.grant(neighbor, prefix, delegation.iaid, end)
+            if iaids is None or delegation.iaid in iaids:
+                self.recall(neighbor, prefix, end)
         self._outbox.save()
+        self._outbox.save()
+
+    def recall(self, neighbor: Neighbor, prefix: Prefix, until: float) -> None:
+        """Let a prefix end at ``until``, unless it is granted again before that."""
+        delegation = neighbor.prefixes[prefix]
+        if until < delegation.expires:
+            self._neighbors.grant(neighbor, prefix, delegation.iaid, until)
+            self._outbox.save()
 
     def set_link(self, neighbor: Neighbor, link: Link) -> None:
         """Note where the Client was heard on a link; Preference 0 only disables it (O-42)."""

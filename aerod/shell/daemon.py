@@ -42,6 +42,7 @@ from aerod.shell.loop import Loop
 from aerod.shell.operator import Operator
 from aerod.shell.relay_kernel import RelayKernel
 from aerod.shell.resolver import Resolver
+from aerod.shell.route_sweep import RouteSweep
 from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import Route
 from aerod.shell.saved_state import SavedState
@@ -55,6 +56,11 @@ _SAVE_DELAY = 0.2  # seconds; what changes meanwhile is saved together
 _SAVE_SHARE = 20  # saving takes at most one part in this of the time
 _BIND_RETRY = 2.0  # seconds
 _CLOCK_INTERVAL = 10.0  # seconds
+_SAVE_AGAIN = 5.0  # seconds, after a save that failed
+_REPAIR_DELAY = 0.1  # seconds; what is found to be wrong meanwhile is repaired together
+_REPAIR_AGAIN = 1.0  # seconds, after a repair that failed
+_SWEEP_INTERVAL = 60.0  # seconds
+_SWEEP_SHARE = 50  # looking at all routes takes at most one part in this of the time
 
 
 class Daemon:
@@ -84,6 +90,11 @@ class Daemon:
         self._bind_timer = self._loop.timer(self._refresh_underlays)
         self._watchdog_timer = self._loop.timer(self._watchdog)
         self._clock_timer = self._loop.timer(self._tell_time)
+        self._repair_timer = self._loop.timer(self._repair)
+        self._sweep_timer = self._loop.timer(self._start_sweep)
+        self._sweep = RouteSweep(self._loop, self._role_kernel.dumps, self._swept, self._kernel_refused)
+        self._sweep_started = 0.0
+        self._save_error: str | None = None
         self._actions: dict[type, Callable[[Any], None]] = {
             AddRoute: self._change_kernel,
             RemoveRoute: self._change_kernel,
@@ -116,13 +127,18 @@ class Daemon:
         self._node = make_node(self._config, self._loop.now(), saved, SystemRandom())
         self._tell_time()
         self._operator = Operator(
-            self._config, self._node, self._kernel, lambda: self._counters + Counter(self._tun.counters())
+            self._config,
+            self._node,
+            self._kernel,
+            lambda: self._counters + Counter(self._tun.counters()),
+            lambda: self._save_error,
         )
         commands = self._operator.commands(self._carry_out)
         control = Control(self._loop, self._run_dir / "aerod.sock", commands, self._operator.event)
         self._publish = control.publish
         self._refresh_underlays()
         self._learn(self._reconcile())
+        self._sweep_timer.set(self._loop.now() + _SWEEP_INTERVAL)
         self._loop.add(self._tun.fileno(), self._packets_from_tun)
         if self._dhcp_link is not None:
             self._loop.add(self._dhcp_link.fileno(), self._packets_from_dhcp_server)
@@ -178,8 +194,13 @@ class Daemon:
         self._carry_out()
 
     def _packets_from_tun(self, _events: int) -> None:
-        for packet in self._tun.read(BATCH):
-            self._feed(self._node.packet_from_tun, packet)
+        try:
+            for packet in self._tun.read(BATCH):
+                self._feed(self._node.packet_from_tun, packet)
+        except OSError as error:
+            # Somebody removed it. Only root can make it anew, before the next start.
+            log.error("the interface %s is gone: %s", self._config.node.interface, error)
+            self._loop.stop()
         self._carry_out()
 
     def _packets_from_dhcp_server(self, _events: int) -> None:
@@ -204,6 +225,7 @@ class Daemon:
 
     def route_changed(self, added: bool, replaces: bool, route: Route) -> None:
         """Pass on what the routing daemon did."""
+        self._sweep.note(route.prefix)
         try:
             learned = self._role_kernel.route_changed(added, replaces, route)
         except OSError as error:
@@ -211,6 +233,7 @@ class Daemon:
         else:
             if learned:
                 self._learn(learned)
+        self._repair_soon()
 
     def changed(self) -> None:
         """Follow changed links and addresses."""
@@ -236,6 +259,41 @@ class Daemon:
     def _kernel_refused(self, error: OSError) -> None:
         self._counters["kernel_refused"] += 1
         log.warning("the kernel refused a change: %s", error)
+        self._repair_soon(_REPAIR_AGAIN)
+
+    # Keeping the kernel as it should be
+
+    def _repair_soon(self, delay: float = _REPAIR_DELAY) -> None:
+        if self._role_kernel.wrong:
+            self._repair_timer.set_earlier(self._loop.now() + delay)
+
+    def _repair(self) -> None:
+        try:
+            repaired = self._role_kernel.repair()
+        except OSError as error:
+            self._kernel_refused(error)
+            return
+        if repaired:
+            self._counters["kernel_repaired"] += repaired
+            log.warning("routes in the kernel were not as they should be, %s repaired", repaired)
+
+    def _start_sweep(self) -> None:
+        self._sweep_started = self._loop.now()
+        self._sweep_timer.set(self._sweep_started + _SWEEP_INTERVAL)
+        self._sweep.start()
+
+    def _swept(self, routes: list[Route], touched: set[Prefix], whole: bool) -> None:
+        now = self._loop.now()
+        self._sweep_timer.set(now + max(_SWEEP_INTERVAL, _SWEEP_SHARE * (now - self._sweep_started)))
+        try:
+            learned = self._role_kernel.swept(routes, touched, whole)
+        except OSError as error:
+            self._kernel_refused(error)
+            return
+        if learned:
+            self._counters["kernel_relearned"] += len(learned)
+            self._learn(learned)
+        self._repair_soon()
 
     def _refresh_underlays(self) -> None:
         underlays = usable_underlays(self._config.underlays, self._kernel, self._leased())
@@ -307,7 +365,18 @@ class Daemon:
             self._saved_state.save(self._node.saved_state(self._loop.now()))
         except OSError as error:
             self._counters["save_failed"] += 1
-            log.error("the state could not be saved: %s", error)
+            self._save_timer.set_earlier(self._loop.now() + _SAVE_AGAIN)
+            self._note_save(error.strerror or str(error))
+        else:
+            self._note_save(None)
+
+    def _note_save(self, error: str | None) -> None:
+        """Tell once that the state cannot be saved, and that it can be again."""
+        if error is None and self._save_error:
+            log.info("the state is saved again")
+        elif error != self._save_error:
+            log.error("the state could not be saved, a restart would lose it: %s", error)
+        self._save_error = error
 
     def _tell_time(self) -> None:
         """Let the node follow a wall clock that is set while it runs."""

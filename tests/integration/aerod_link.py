@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +23,7 @@ PREFIX = f"aeroshell-{os.getpid()}-"
 DUID = "000200000009c0ffee01"
 ACP6, ACP4 = "2001:db8:1:2::/64", "198.51.100.32/28"
 OWN6, OWN4 = "2001:db8:1:2::1", "198.51.100.33"
+LEASE_COMMANDS = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/kea/hooks/libdhcp_lease_cmds.so"
 OUTSIDE6, OUTSIDE4 = "3fff:1::1", "198.18.0.1"
 
 _ADDRESSES = {
@@ -52,7 +55,7 @@ _MORE = {
     ),
     "c": (
         "client",
-        f'[client]\nduid = "{DUID}"\nprefixes = 2\neun_mtu = 1400\n',
+        f'[client]\nduid = "{DUID}"\nprefixes = 2\nprefix_lengths = ["/64", "/124"]\neun_mtu = 1400\n',
     ),
 }
 
@@ -102,8 +105,12 @@ class Link:
         self.run("r", "ip", "addr", "add", f"{OUTSIDE4}/32", "dev", "lo")
         self._route("r", ACP6, "fe80::b")
         self._route("r", ACP4, "fe80::b")
-        self._route("s", "::/0", "fe80::1", "table", "8060")
-        self._route("s", "0.0.0.0/0", "fe80::1", "table", "8060")
+        self.routes_of_bird("s")
+
+    def routes_of_bird(self, node: str) -> None:
+        """What the routing daemon of a Server would add."""
+        self._route(node, "::/0", "fe80::1", "table", "8060")
+        self._route(node, "0.0.0.0/0", "fe80::1", "table", "8060")
 
     def _connect(self, one: str, one_name: str, other: str, other_name: str) -> None:
         peer = ("peer", "name", other_name, "netns", PREFIX + other)
@@ -153,10 +160,10 @@ class Link:
 
     # Processes
 
-    def start(self, node: str) -> None:
+    def start(self, node: str, state_dir: Path | None = None) -> None:
         """Start aerod."""
         files = self.directory / node
-        directories = ("--state-dir", str(files), "--run-dir", str(files))
+        directories = ("--state-dir", str(state_dir or files), "--run-dir", str(files))
         self._spawn(node, node, *self.command, "--config", f"{files}/aerod.toml", *directories)
 
     def start_eun(self) -> None:
@@ -168,7 +175,14 @@ class Link:
     def start_kea(self) -> None:
         """Start Kea on the Server with the reservations of the Client."""
         files = self.directory / "s"
-        reservation = {"duid": DUID, "prefixes": [ACP6, "::ffff:198.51.100.32/124"]}
+        self.write_kea_config()
+        variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
+        self._spawn("kea", "s", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+
+    def write_kea_config(self, acps: tuple[str, ...] = (ACP6, "::ffff:198.51.100.32/124")) -> None:
+        """Write Kea's configuration, with these prefixes for the Client."""
+        files = self.directory / "s"
+        reservation = {"duid": DUID, "prefixes": acps}
         leases = {"type": "memfile", "name": f"{files}/leases.csv", "lfc-interval": 0}
         document = {
             "interfaces-config": {
@@ -176,6 +190,8 @@ class Link:
                 "service-sockets-max-retries": 1000,
                 "service-sockets-retry-wait-time": 500,
             },
+            "control-socket": {"socket-type": "unix", "socket-name": f"{files}/kea.sock"},
+            "hooks-libraries": [{"library": LEASE_COMMANDS}],
             "server-id": {"type": "EN", "enterprise-id": 45282, "identifier": "AE0B", "persist": False},
             "lease-database": leases,
             "preferred-lifetime": 3600,
@@ -187,12 +203,18 @@ class Link:
             "host-reservation-identifiers": ["duid"],
             "subnet6": [{
                 "id": 1, "subnet": "fe80::/64", "interface": "aero0", "rapid-commit": True,
-                "reservations": [reservation],
+                "reservations": [reservation] if acps else [],
             }],
         }
         (files / "kea.json").write_text(json.dumps({"Dhcp6": document}))
-        variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
-        self._spawn("kea", "s", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+
+    def ask_kea(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Kea's answer on its control socket."""
+        request = {"command": command, **({"arguments": arguments} if arguments else {})}
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.directory / "s" / "kea.sock"))
+            connection.sendall(json.dumps(request).encode())
+            return json.loads(connection.makefile().read())
 
     def start_name_server(self, address: str, server: str) -> None:
         """Start a name server on the Relay, that logs who asks it, and point the Client to it."""
@@ -217,6 +239,10 @@ class Link:
             process.wait(10)
         finally:
             process.kill()
+
+    def has_ended(self, name: str) -> bool:
+        """Whether a process ended by itself."""
+        return self._processes[name].poll() is not None
 
     def log(self, name: str) -> str:
         """All that a process wrote."""
@@ -259,8 +285,8 @@ class Link:
         return "1 received" in self.run(node, *command, check=False)
 
 
-def _run(*command: str, check: bool = True) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+def _run(*command: str, check: bool = True, given: str | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, input=given)
     assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stderr}{done.stdout}"
     return done.stdout
 

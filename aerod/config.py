@@ -324,7 +324,7 @@ def _server(
         redirect_clients=table.choice("redirect_clients", REDIRECT_CLIENTS, "never"),
         others=others,
         configured=configured,
-        dhcp_interface=table.matching("dhcp_interface", _INTERFACE, "a device name of up to 15 characters", None),
+        dhcp_interface=table.matching("dhcp_interface", _INTERFACE, "an interface name", None),
     )
     table.refuse_rest()
     return server

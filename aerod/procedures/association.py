@@ -319,7 +319,8 @@ class Association:
             if lease:
                 named = (IAPrefix(0, 0, lease.prefix.length, lease.prefix.packed),)
             else:
-                named = tuple(IAPrefix(0, 0, length, bytes(16)) for length in self._identity.lengths[iaid - 1 : iaid])
+                hints = self._identity.lengths[iaid - 1 : iaid]
+                named = tuple(IAPrefix(0, 0, length, bytes(16)) for length in hints)
             associations.append(IAPD(iaid, 0, 0, named))
         return associations
 

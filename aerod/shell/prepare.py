@@ -73,7 +73,7 @@ def _interface(rtnl: Rtnl, config: Config, name: str, user: str, tap: bool = Fal
 
 
 def _dhcp_interface(rtnl: Rtnl, config: Config, user: str) -> Link | None:
-    """Make the TAP device, if there is to be one, on which a DHCPv6 server reaches the relay agent unasked."""
+    """Make the TAP device of a DHCPv6 server that takes no TUN, which knows where the relay agent is."""
     name = config.server.dhcp_interface
     if name is None:
         return None

@@ -33,7 +33,8 @@ def attach(name: str, tap: bool = False) -> int:
     except OSError as error:
         raise TunError(error.errno, f"{_DEVICE} cannot be opened: {error.strerror}") from error
     try:
-        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), (_IFF_TAP if tap else _IFF_TUN) | _IFF_NO_PI))
+        flags = (_IFF_TAP if tap else _IFF_TUN) | _IFF_NO_PI
+        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
     except OSError as error:
         os.close(fd)
         hint = _HINTS.get(error.errno or 0, error.strerror)
@@ -52,7 +53,7 @@ def is_attached(fd: int, name: str) -> bool:
 
 
 def make_persistent(name: str, owner: int, tap: bool = False) -> None:
-    """Make the TUN (or TAP) device ``name`` stay without a process, for user ID ``owner`` to attach to."""
+    """Make the TUN (or TAP) device ``name`` stay without a process, for user ID ``owner`` to use."""
     fd = attach(name, tap)
     try:
         fcntl.ioctl(fd, _TUNSETOWNER, owner)

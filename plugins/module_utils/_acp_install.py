@@ -108,7 +108,7 @@ def stage(
 def switch(back_end: BackEnd, wanted: str, record: str = RECORD) -> list[str]:
     """Make the staged table the Server's, and end what the old one gave and this one does not.
 
-    Returns what went wrong after the switch, one line each. A Client concerned keeps its prefix till its Renew.
+    Returns what went wrong after the switch, one line each: a Client may keep its prefix till its Renew.
     """
     staged = _read(record)
     if staged.get("sha256") != wanted:

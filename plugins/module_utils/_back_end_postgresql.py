@@ -29,8 +29,8 @@ UNIT = "postgresql.service"
 KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
 PSQL = ("runuser", "-u", "postgres", "--", "psql")
 
-# Beside Kea's tables: each prefix is one Client's, and a place for what is staged, a row for each ACP. What is
-# staged need not survive a crash.
+# Beside Kea's tables: each prefix is one Client's, and a place for what is staged, a row for each ACP.
+# What is staged need not survive a crash.
 _OWN_SCHEMA = """
 CREATE UNIQUE INDEX aero_one_owner ON ipv6_reservations (address, prefix_len);
 CREATE SCHEMA aero;
@@ -159,7 +159,8 @@ class Postgresql:
         if self._sql("SELECT EXISTS (SELECT FROM hosts);").strip() == "f":
             indexes = [line.split("|", 1) for line in self._sql(_INDEXES).splitlines()]
             # Nothing that a constraint's trigger would look at is missing: it is all in this transaction.
-            begin += "SET LOCAL session_replication_role = replica;\nSET LOCAL maintenance_work_mem = '256MB';\n"
+            begin += "SET LOCAL session_replication_role = replica;\n"
+            begin += "SET LOCAL maintenance_work_mem = '256MB';\n"
             begin += "".join(f"DROP INDEX {name};\n" for name, _definition in indexes)
             end = "".join(f"{definition};\n" for _name, definition in indexes) + end + "ANALYZE;\n"
         self._sql(begin + _SWITCH + end)

@@ -126,9 +126,11 @@ unfinished:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.aero.link.plugins.module_utils import _acp_install as install
 from ansible_collections.aero.link.plugins.module_utils._back_end import BackEnd, BackEndError
+from ansible_collections.aero.link.plugins.module_utils._back_end_isc import Isc
 from ansible_collections.aero.link.plugins.module_utils._back_end_kea import Kea
+from ansible_collections.aero.link.plugins.module_utils._back_end_postgresql import Postgresql
 
-BACK_ENDS = {"kea": Kea}
+BACK_ENDS = {"kea": Kea, "kea_postgresql": Postgresql, "isc": Isc}
 
 
 def look(module: AnsibleModule, back_end: BackEnd) -> dict:
@@ -172,7 +174,7 @@ PHASES = {"summary": look, "stage": stage, "switch": switch}
 def main() -> None:
     module = AnsibleModule(
         argument_spec={
-            "backend": {"type": "str", "choices": ["kea", "kea_postgresql", "isc"], "required": True},
+            "backend": {"type": "str", "choices": list(BACK_ENDS), "required": True},
             "phase": {"type": "str", "choices": list(PHASES), "required": True},
             "sha256": {"type": "str", "required": True},
             "table": {"type": "path"},

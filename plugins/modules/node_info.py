@@ -94,7 +94,7 @@ options:
     description: The systemd units to look at. Those that are not installed are left out of the result.
     type: list
     elements: str
-    default: [aero-firewall, aero-interface, aerod, aero-eun, bird, kea-dhcp6-server]
+    default: [aero-firewall, aero-interface, aerod, aero-eun, bird, kea-dhcp6-server, aero-dhcpd, postgresql]
 seealso:
   - module: aero.link.verify_link
   - module: aero.link.probe
@@ -292,6 +292,7 @@ def main() -> None:
                 "type": "list", "elements": "str",
                 "default": [
                     "aero-firewall", "aero-interface", "aerod", "aero-eun", "bird", "kea-dhcp6-server",
+                    "aero-dhcpd", "postgresql",
                 ],
             },
         },

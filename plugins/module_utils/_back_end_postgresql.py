@@ -9,8 +9,8 @@ local socket as the system user it runs as (peer authentication) and may only re
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 import shutil
 import subprocess
 import typing as t
@@ -32,14 +32,13 @@ PSQL = ("runuser", "-u", "postgres", "--", "psql")
 # Beside Kea's tables: each prefix is one Client's, and a place for what is staged, a row for each ACP.
 # What is staged need not survive a crash.
 _OWN_SCHEMA = """
-CREATE UNIQUE INDEX aero_one_owner ON ipv6_reservations (address, prefix_len);
-CREATE SCHEMA aero;
-CREATE UNLOGGED TABLE aero.staged (
+CREATE UNIQUE INDEX IF NOT EXISTS aero_one_owner ON ipv6_reservations (address, prefix_len);
+CREATE SCHEMA IF NOT EXISTS aero;
+CREATE UNLOGGED TABLE IF NOT EXISTS aero.staged (
   number integer, position smallint, client bytea,
   address text CHECK (family(address::inet) = 6), length smallint CHECK (length BETWEEN 1 AND 128)
 );
-CREATE UNLOGGED TABLE aero.leaving (client bytea);
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO _kea;
+CREATE UNLOGGED TABLE IF NOT EXISTS aero.leaving (client bytea);
 """
 
 # Kea asks short questions: planning them for many cores or compiling them takes longer than answering.
@@ -69,6 +68,8 @@ INSERT INTO hosts (host_id, dhcp_identifier, dhcp_identifier_type, dhcp6_subnet_
 INSERT INTO ipv6_reservations (address, prefix_len, type, dhcp6_iaid, host_id)
   SELECT address, length, 2, position, :last + number FROM aero.staged ORDER BY number, position;
 SELECT setval('hosts_host_id_seq', coalesce(max(host_id), 1)) FROM hosts;
+-- Not before: an empty table would take all prefixes from their Clients.
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO _kea;
 """
 
 # Those that are no constraint: building them once is faster than keeping them up to date row by row.
@@ -91,13 +92,14 @@ class Postgresql:
             raise BackEndError("PostgreSQL or kea-admin is not installed; run site.yml first")
         if self._ask("SELECT 1;", "postgres")[0] != 0:
             systemctl("restart", UNIT)
-        mark = f"aero.link {_hash_of(KEA_SCHEMA, _OWN_SCHEMA)}"
+        mark = f"aero.link, Kea schema {_version_of(KEA_SCHEMA)}"
         found = self._sql(
             f"SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = '{DATABASE}';",
             "postgres",
         )
         if found.strip() != mark:
             self._make(mark)
+        self._sql(_OWN_SCHEMA)
 
     def _make(self, mark: str) -> None:
         """Make the database anew; the mark comes last, so one that was begun is made again."""
@@ -109,7 +111,7 @@ class Postgresql:
             "postgres",
         )
         with open(KEA_SCHEMA, encoding="utf-8") as file:
-            self._sql(file.read() + _OWN_SCHEMA)
+            self._sql(file.read())
         self._restart()
         self._sql(f"COMMENT ON DATABASE {DATABASE} IS '{mark}';")
 
@@ -198,9 +200,13 @@ def _staged(number: int, line: str) -> str:
     return "".join(rows)
 
 
-def _hash_of(path: str, more: str) -> str:
-    with open(path, "rb") as file:
-        return hashlib.sha256(file.read() + more.encode()).hexdigest()[:16]
+def _version_of(path: str) -> str:
+    """The version of the database schema that the installed Kea works with; it refuses any other."""
+    with open(path, encoding="utf-8") as file:
+        versions = re.findall(r"SET version = '(\d+)', minor = '(\d+)'", file.read())
+    if not versions:
+        raise BackEndError(f"{path}: tells no version")
+    return ".".join(versions[-1])
 
 
 def _shared_buffers() -> int:

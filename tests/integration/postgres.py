@@ -1,26 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A PostgreSQL server of a test's own, reached over a socket in the test's directory."""
+"""A PostgreSQL server of a test's own, reached over a socket."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from ansible_collections.aero.link.plugins.module_utils import _back_end_postgresql as postgresql
 
 
 class Server:
-    """A cluster below ``directory``, which the user postgres must be able to enter."""
+    """A cluster in a directory that everybody may enter."""
 
-    def __init__(self, directory: Path) -> None:
-        self.socket = directory
-        self._data = directory / "data"
+    def __init__(self) -> None:
+        self.socket = Path(tempfile.mkdtemp(prefix="aero-postgresql-", dir="/var/tmp"))
+        self.socket.chmod(0o755)
+        self._data = self.socket / "data"
         self._bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
-        shutil.chown(directory, "postgres")
-        for parent in directory.parents:
-            if parent.stat().st_mode & 0o005 != 0o005:
-                parent.chmod(parent.stat().st_mode | 0o055)
+        shutil.chown(self.socket, "postgres")
         self._run("initdb", "--auth=peer", "--no-sync", "-D", str(self._data))
 
     def start(self) -> None:
@@ -31,6 +30,12 @@ class Server:
     def stop(self) -> None:
         """Stop it at once."""
         self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "-w", "stop")
+
+    def destroy(self) -> None:
+        """Stop it, if it runs, and remove all of it."""
+        if (self._data / "postmaster.pid").exists():
+            self.stop()
+        shutil.rmtree(self.socket)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = ["runuser", "-u", "postgres", "--", str(self._bin / program), *arguments]

@@ -26,12 +26,11 @@ TABLE = sorted([*OLD[:6], *SWAPPED, *OLD[9:], NEW])
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("postgresql")
-    server = Server(directory)
+def server():
+    server = Server()
     server.start()
     yield server
-    server.stop()
+    server.destroy()
 
 
 @pytest.fixture
@@ -49,6 +48,15 @@ def bring(database, lines):
 
 def test_a_server_without_the_database_has_an_empty_table(server):
     assert BackEnd(server).lines() == []
+
+
+def test_kea_reads_nothing_before_there_is_a_table(database):
+    database._sql("COMMENT ON DATABASE aero_kea IS '';")
+    database.prepare()
+    may = "SELECT has_table_privilege('_kea', 'hosts', 'SELECT'), has_table_privilege('_kea', 'hosts', 'INSERT');"
+    assert database._sql(may).strip() == "f|f"
+    bring(database, OLD)
+    assert database._sql(may).strip() == "t|f"
 
 
 def test_the_first_table_is_loaded_and_differences_follow(database):
@@ -121,6 +129,6 @@ def test_a_database_of_another_kea_is_made_anew(database, monkeypatch):
     bring(database, OLD)
     database.prepare()
     assert len(database.lines()) == 100, "the same one is kept"
-    database._sql("COMMENT ON DATABASE aero_kea IS 'aero.link of long ago';")
+    database._sql("COMMENT ON DATABASE aero_kea IS 'aero.link, Kea schema 1.0';")
     database.prepare()
     assert database.lines() == []

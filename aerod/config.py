@@ -33,6 +33,7 @@ LONGEST_TIMER = 3600
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,240}}$)({_LABEL}\.)*{_LABEL}")
+_ABSOLUTE_PATH = re.compile(r"/\S{1,106}")
 _INTERFACE = re.compile(r"[^\s/:]{1,15}")
 
 
@@ -107,6 +108,7 @@ class ServerConfig:
     ``others`` are Servers that need not be looked up by their ID: ``[[other_server]]``.
     ``configured`` are Clients that do not use DHCPv6: ``[[configured_client]]``.
     ``dhcp_interface`` is a TAP device for a DHCPv6 server that does not listen on the AERO interface.
+    ``kea_socket`` is Kea's control socket, None for a DHCPv6 server whose leases cannot be asked for.
     """
 
     release_grace: float
@@ -114,6 +116,7 @@ class ServerConfig:
     others: tuple[NeighborConfig, ...] = ()
     configured: tuple[ConfiguredClient, ...] = ()
     dhcp_interface: str | None = None
+    kea_socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +328,7 @@ def _server(
         others=others,
         configured=configured,
         dhcp_interface=table.matching("dhcp_interface", _INTERFACE, "an interface name", None),
+        kea_socket=table.matching("kea_socket", _ABSOLUTE_PATH, "an absolute path", None),
     )
     table.refuse_rest()
     return server

@@ -7,7 +7,7 @@ The shell calls the methods named in :mod:`aerod.interface` and then carries out
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from random import Random
 from typing import Any
@@ -127,6 +127,9 @@ class Node:
 
     def server_found(self, aero_id: int, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take where the Server ``fe80::aero_id`` is, nowhere if nobody knows; only a Server asks."""
+
+    def leases_seen(self, leases: Mapping[Prefix, bytes], started: float, now: float) -> None:
+        """Take the leases of the DHCPv6 server of this host, read since ``started``; only a Server has it."""
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take the addresses of Servers; only a Client asks for them."""

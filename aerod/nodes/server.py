@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Any
 
@@ -18,11 +18,12 @@ from aerod.procedures.damping import Damping
 from aerod.procedures.dynamic_entries import DynamicEntries
 from aerod.procedures.interface_id import TAG_LENGTH, Request
 from aerod.procedures.ldra import Ldra
+from aerod.procedures.lease_audit import LeaseAudit
 from aerod.procedures.leave_signal import LeaveSignal
 from aerod.procedures.liveness import Liveness
 from aerod.procedures.recall import recall
 from aerod.procedures.release import OtherServers
-from aerod.procedures.server_redirection import ServerRedirection
+from aerod.procedures.server_redirection import NEVER, ServerRedirection
 from aerod.procedures.vouching import needs_vouching, vouched
 from aerod.state.forwarding import DEFAULT_ROUTES, Forwarding, Verdict
 from aerod.state.neighbors import DYNAMIC, PEER, STATIC, Neighbor
@@ -57,6 +58,7 @@ class Server(Infrastructure):
         )
         self._leave_signal = LeaveSignal(self._own, self._send_control)
         self._draining = False
+        self._audit = LeaseAudit(self._bindings, self._leave_signal, self._outbox)
         self._liveness = Liveness(
             None, self._suspects, self._ask, lambda _neighbor, _now: None, self._silence_changed
         )
@@ -80,6 +82,7 @@ class Server(Infrastructure):
             link.require_nonce,
             # What comes for a Client that has just left follows it through a Relay.
             upstream=False,
+            save=self._outbox.save,
         )
         self._redirection = ServerRedirection(
             server.redirect_clients,
@@ -96,6 +99,8 @@ class Server(Infrastructure):
     def _restore(self, saved: dict[str, Any], now: float) -> None:
         then = now - saved.get("age", 0.0)
         self._bindings.restore(saved.get("clients", []), self._config.link.asps, then, now)
+        if self._config.server.redirect_clients != NEVER:
+            self._entries.restore(saved.get("correspondents", []), self._config.link.asps, then, now)
 
     def _start(self, now: float) -> None:
         configured = self._config.server.configured
@@ -112,6 +117,9 @@ class Server(Infrastructure):
 
     def server_found(self, aero_id: int, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         self._others.found(aero_id, tuple(addresses), now)
+
+    def leases_seen(self, leases: Mapping[Prefix, bytes], started: float, now: float) -> None:
+        self._audit.compare(leases, started, now)
 
     def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
         """See whether the Clients there are still alive (AERO-080)."""
@@ -224,6 +232,7 @@ class Server(Infrastructure):
             "routes": sum(len(n.prefixes) for n in self._neighbors if n.kind == STATIC),
             "relay": relay and {"id": int.from_bytes(relay.link_local[8:], "big"), "name": relay.name},
             "draining": self._draining,
+            "lease_audit": self._audit.found(now),
         }
 
     def drain(self, now: float, stop: bool = False) -> dict[str, Any]:
@@ -245,7 +254,10 @@ class Server(Infrastructure):
         return self._bindings.describe(now)
 
     def saved_state(self, now: float) -> dict[str, Any]:
-        return {"clients": self._bindings.saved_state(now)}
+        return {
+            "clients": self._bindings.saved_state(now),
+            "correspondents": self._entries.saved_state(now),
+        }
 
 
 def _datagram(arrival: Arrival) -> UDPDatagram:

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from aerod.address import LinkLayerAddress
 from aerod.engines.plain import Arrival
 from aerod.wire import nd
-from aerod.wire.nd_options import LinkLayerOption, Nonce
+from aerod.wire.nd_options import TARGET_LINK_LAYER_ADDRESS, LinkLayerOption, Nonce
 
 # The longest Router Lifetime of RFC 4861 section 6.2.1, in seconds.
 LONGEST_ROUTER_LIFETIME = 9000
 
 # Link ID and Preference of a node with one link; address and port stay empty (O-41).
-_OWN_LINK = LinkLayerOption(True, 0, 255, LinkLayerAddress(bytes(16), 0))
+_OWN_LINK = LinkLayerOption(TARGET_LINK_LAYER_ADDRESS, 0, 255, LinkLayerAddress(bytes(16), 0))
 
 
 class Solicitations:

@@ -18,6 +18,7 @@ from aerod.interface import (
     Action,
     AddRoute,
     Datagram,
+    EndLease,
     FindCapability,
     FindServer,
     FindServers,
@@ -42,13 +43,13 @@ from aerod.shell.loop import Loop
 from aerod.shell.operator import Operator
 from aerod.shell.relay_kernel import RelayKernel
 from aerod.shell.resolver import Resolver
-from aerod.shell.route_sweep import RouteSweep
 from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import Route
 from aerod.shell.saved_state import SavedState
 from aerod.shell.server_kernel import ServerKernel
 from aerod.shell.underlay_sockets import UnderlaySockets
 from aerod.shell.underlays import usable_underlays
+from aerod.shell.upkeep import Upkeep
 
 log = logging.getLogger("aerod")
 
@@ -57,10 +58,6 @@ _SAVE_SHARE = 20  # saving takes at most one part in this of the time
 _BIND_RETRY = 2.0  # seconds
 _CLOCK_INTERVAL = 10.0  # seconds
 _SAVE_AGAIN = 5.0  # seconds, after a save that failed
-_REPAIR_DELAY = 0.1  # seconds; what is found to be wrong meanwhile is repaired together
-_REPAIR_AGAIN = 1.0  # seconds, after a repair that failed
-_SWEEP_INTERVAL = 60.0  # seconds
-_SWEEP_SHARE = 50  # looking at all routes takes at most one part in this of the time
 
 
 class Daemon:
@@ -90,14 +87,19 @@ class Daemon:
         self._bind_timer = self._loop.timer(self._refresh_underlays)
         self._watchdog_timer = self._loop.timer(self._watchdog)
         self._clock_timer = self._loop.timer(self._tell_time)
-        self._repair_timer = self._loop.timer(self._repair)
-        self._sweep_timer = self._loop.timer(self._start_sweep)
-        self._sweep = RouteSweep(self._loop, self._role_kernel.dumps, self._swept, self._kernel_refused)
-        self._sweep_started = 0.0
         self._save_error: str | None = None
+        self._upkeep = Upkeep(
+            self._loop,
+            self._role_kernel,
+            config.server.kea_socket if config.server else None,
+            self._learn,
+            self._leases_seen,
+            self._counters,
+        )
         self._actions: dict[type, Callable[[Any], None]] = {
             AddRoute: self._change_kernel,
             RemoveRoute: self._change_kernel,
+            EndLease: lambda action: self._upkeep.end_lease(action.prefix),
             LeasesChanged: self._leases_changed,
             FindServers: self._find_servers,
             FindServer: self._find_server,
@@ -114,7 +116,7 @@ class Daemon:
             kind = RelayKernel if self._config.node.role == "relay" else ServerKernel
             return kind(self._kernel, interface)
         underlays = tuple(underlay.interface for underlay in self._config.underlays)
-        return ClientKernel(self._kernel, interface, underlays, self._config.client.eun_interface is not None)
+        return ClientKernel(self._kernel, interface, underlays, self._config.client.eun_interface)
 
     def run(self) -> None:
         """Run until a signal; OSError when something essential is missing."""
@@ -138,7 +140,7 @@ class Daemon:
         self._publish = control.publish
         self._refresh_underlays()
         self._learn(self._reconcile())
-        self._sweep_timer.set(self._loop.now() + _SWEEP_INTERVAL)
+        self._upkeep.start()
         self._loop.add(self._tun.fileno(), self._packets_from_tun)
         if self._dhcp_link is not None:
             self._loop.add(self._dhcp_link.fileno(), self._packets_from_dhcp_server)
@@ -225,22 +227,21 @@ class Daemon:
 
     def route_changed(self, added: bool, replaces: bool, route: Route) -> None:
         """Pass on what the routing daemon did."""
-        self._sweep.note(route.prefix)
         try:
             learned = self._role_kernel.route_changed(added, replaces, route)
         except OSError as error:
-            self._kernel_refused(error)
+            self._upkeep.refused(error)
         else:
             if learned:
                 self._learn(learned)
-        self._repair_soon()
+        self._upkeep.route_changed(route.prefix)
 
     def changed(self) -> None:
         """Follow changed links and addresses."""
         try:
             self._role_kernel.interfaces_changed()
         except OSError as error:
-            self._kernel_refused(error)
+            self._upkeep.refused(error)
         self._refresh_underlays()
 
     def overrun(self) -> None:
@@ -253,47 +254,12 @@ class Daemon:
         try:
             return self._role_kernel.reconcile()
         except OSError as error:
-            self._kernel_refused(error)
+            self._upkeep.refused(error)
             return []
 
-    def _kernel_refused(self, error: OSError) -> None:
-        self._counters["kernel_refused"] += 1
-        log.warning("the kernel refused a change: %s", error)
-        self._repair_soon(_REPAIR_AGAIN)
-
-    # Keeping the kernel as it should be
-
-    def _repair_soon(self, delay: float = _REPAIR_DELAY) -> None:
-        if self._role_kernel.wrong:
-            self._repair_timer.set_earlier(self._loop.now() + delay)
-
-    def _repair(self) -> None:
-        try:
-            repaired = self._role_kernel.repair()
-        except OSError as error:
-            self._kernel_refused(error)
-            return
-        if repaired:
-            self._counters["kernel_repaired"] += repaired
-            log.warning("routes in the kernel were not as they should be, %s repaired", repaired)
-
-    def _start_sweep(self) -> None:
-        self._sweep_started = self._loop.now()
-        self._sweep_timer.set(self._sweep_started + _SWEEP_INTERVAL)
-        self._sweep.start()
-
-    def _swept(self, routes: list[Route], touched: set[Prefix], whole: bool) -> None:
-        now = self._loop.now()
-        self._sweep_timer.set(now + max(_SWEEP_INTERVAL, _SWEEP_SHARE * (now - self._sweep_started)))
-        try:
-            learned = self._role_kernel.swept(routes, touched, whole)
-        except OSError as error:
-            self._kernel_refused(error)
-            return
-        if learned:
-            self._counters["kernel_relearned"] += len(learned)
-            self._learn(learned)
-        self._repair_soon()
+    def _leases_seen(self, leases: dict[Prefix, bytes], started: float) -> None:
+        self._feed(self._node.leases_seen, leases, started)
+        self._carry_out()
 
     def _refresh_underlays(self) -> None:
         underlays = usable_underlays(self._config.underlays, self._kernel, self._leased())
@@ -331,7 +297,7 @@ class Daemon:
         try:
             self._role_kernel.perform(action)
         except OSError as error:
-            self._kernel_refused(error)
+            self._upkeep.refused(error)
 
     def _leases_changed(self, action: LeasesChanged) -> None:
         self._change_kernel(action)

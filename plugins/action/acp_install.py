@@ -9,8 +9,8 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.aero.link.plugins.module_utils import _acp_digest, _acp_install, _acp_table
-from ansible_collections.aero.link.plugins.module_utils._prefixes import parse_prefix
+from ansible_collections.aero.link.plugins.module_utils import _acp_install
+from ansible_collections.aero.link.plugins.module_utils._acp_compiled import Compiled
 
 MODULE = "aero.link.acp_install"
 
@@ -46,10 +46,11 @@ class ActionModule(ActionBase):
 
 
 def _lines(arguments: dict[str, t.Any], wanted: str) -> list[str]:
-    """The canonical lines of the table on the controller."""
-    asps = [parse_prefix(asp) for asp in arguments.get("asps", ())]
-    table = _acp_table.read(arguments["table"], asps)
-    lines = [_acp_digest.canonical(row.client_id, row.acps) for row in table.rows]
-    if table.errors or _acp_digest.table_hash(lines) != wanted:
-        raise AnsibleActionFail(f"{arguments['table']} has changed since the validation; run the play again")
-    return lines
+    """The canonical lines of the table as it was validated in this run."""
+    try:
+        table = Compiled.load(arguments["compiled"])
+    except (KeyError, OSError) as error:
+        raise AnsibleActionFail(f"the compiled table is not on the controller, validate first: {error}") from error
+    if table.sha256 != wanted:
+        raise AnsibleActionFail(f"{arguments['compiled']} is another table, {table.sha256}")
+    return table.lines()

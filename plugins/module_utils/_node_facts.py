@@ -43,10 +43,22 @@ from ansible_collections.aero.link.plugins.module_utils._node_facts_linux import
     parse_units,
     route_facts,
 )
+from ansible_collections.aero.link.plugins.module_utils._node_facts_mismatches import (
+    BIRD_ACPS,
+    MOST_READ,
+    bird_count,
+    bird_networks,
+    canonical,
+    mismatch,
+    of_counts,
+    of_leases,
+    of_tables,
+)
 
 AEROD_SOCKET = "/run/aero/aerod.sock"
 BIRD_SOCKET = "/run/bird/bird.ctl"
 POLICY_TABLE = "8060"
+AEROD_PROTOCOL = "128"
 SAMPLE = 5
 AT_ONCE = 8
 UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,NRestarts,MainPID"
@@ -221,6 +233,48 @@ def _routes_inside(node, prefix):
     return {"exact": prefix in destinations, "more_specific": len(specific), "sample": specific[:SAMPLE]}
 
 
+def mismatches(node):
+    """Prefixes of which something lacks at this node, by name; nothing can be said without the daemons."""
+    role = (node.status or {}).get("role")
+    if node.bird is None or role not in ("relay", "server"):
+        return {"mismatches": []}
+    try:
+        announced = bird_count(node.bird.ask(f"{BIRD_ACPS} count"))
+        found = _at_relay(node, announced) if role == "relay" else _at_server(node, announced)
+        return {"mismatches": list(found)}
+    except BirdError as error:
+        node.problems.append(str(error))
+        return {"mismatches": []}
+
+
+def _at_relay(node, learned):
+    known = node.status["routes"]
+    if known != learned:
+        name = "route unknown to aerod" if learned > known else "route known to aerod alone"
+        yield mismatch(name, abs(learned - known))
+
+
+def _at_server(node, announced):
+    yield from of_leases(node.status.get("lease_audit"))
+    # What comes and goes too often is not announced yet.
+    held_down = {row["prefix"] for row in node.ask_aerod("damping", [])}
+    wanted = node.status["routes"] - len(held_down)
+    if wanted == announced:
+        return
+    if max(wanted, announced) > MOST_READ:
+        yield from of_counts(wanted, announced)
+        return
+    device = node.params["interface"]
+    rows = node.ask_aerod("neighbors", [], kind="static", limit=MOST_READ)
+    neighbors = {prefix for row in rows for prefix in row["prefixes"]}
+    routes = {
+        canonical(route["dst"])
+        for option in ("-4", "-6")
+        for route in node.ip(option, "route", "show", "dev", device, "proto", AEROD_PROTOCOL)
+    }
+    yield from of_tables(neighbors - held_down, routes, bird_networks(node.bird.ask(BIRD_ACPS)))
+
+
 def bgp(node):
     if node.bird is None:
         return {"bgp": None}
@@ -295,6 +349,7 @@ SUBSETS = {
     "delegated": delegated,
     "routes": routes,
     "bgp": bgp,
+    "mismatches": mismatches,
     "names": names,
     "firewall": firewall,
     "units": units,

@@ -140,6 +140,18 @@ def default_routes(view):
                 yield Finding(name, what, f"one of {listed(sorted(relays))}", listed(sorted(found)))
 
 
+def consistency(view):
+    """Lease, neighbor entry, kernel route and announcement of a prefix are equal, and survive a restart."""
+    for name, _host, node in view.looked_at("relay", "server", "client"):
+        for mismatch in node["mismatches"]:
+            some = listed(mismatch["sample"])
+            sample = f" (such as {some})" if mismatch["sample"] else ""
+            yield Finding(name, mismatch["name"], "none", f"{mismatch['count']}{sample}")
+        error = node["aerod"]["running"] and node["aerod"]["status"].get("save_error")
+        if error:
+            yield Finding(name, "state of aerod", "saved", error)
+
+
 def service_prefixes(view):
     """A Relay answers for what no Client has: each service prefix is unreachable there (D19)."""
     acps = {acp for client in view.link["clients"] for acp in client["acps"]}
@@ -190,6 +202,7 @@ NODE_CHECKS = (
     sessions,
     tables,
     default_routes,
+    consistency,
     service_prefixes,
     names,
 )

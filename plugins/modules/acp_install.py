@@ -42,14 +42,11 @@ options:
         is refused.
     type: str
     required: true
-  table:
-    description: The table's file on the controller. Required with O(phase=stage).
-    type: path
-  asps:
-    description: The link's service prefixes. Required with O(phase=stage).
-    type: list
-    elements: str
-    default: []
+  compiled:
+    description:
+      - The folder on the controller that has the table, RV(aero.link.acp_table#module:compiled). Required with
+        O(phase=stage).
+    type: str
   bits:
     description: How many bits number the buckets. The action fills it in.
     type: int
@@ -72,8 +69,7 @@ EXAMPLES = r"""
   aero.link.acp_install:
     backend: "{{ aero_link.dhcp_backend }}"
     phase: stage
-    table: "{{ aero_link.acp_table.file }}"
-    asps: "{{ aero_link.asps }}"
+    compiled: "{{ aero_link.acp_table.compiled }}"
     sha256: "{{ aero_link.acp_table.sha256 }}"
   register: staged
   any_errors_fatal: true
@@ -177,8 +173,7 @@ def main() -> None:
             "backend": {"type": "str", "choices": list(BACK_ENDS), "required": True},
             "phase": {"type": "str", "choices": list(PHASES), "required": True},
             "sha256": {"type": "str", "required": True},
-            "table": {"type": "path"},
-            "asps": {"type": "list", "elements": "str", "default": []},
+            "compiled": {"type": "str"},
             "bits": {"type": "int", "default": 0},
             "buckets": {"type": "list", "elements": "int", "default": []},
             # Not secret, but nobody wants a table in the journal.

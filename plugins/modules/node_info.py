@@ -44,6 +44,7 @@ options:
       - delegated
       - routes
       - bgp
+      - mismatches
       - names
       - firewall
       - units
@@ -238,6 +239,13 @@ aero_node:
         lookup:
           description: For each of O(lookup_prefixes) BIRD's routes to exactly this prefix.
           type: dict
+    mismatches:
+      description:
+        - Prefixes of which not everything is there that should be, on a Server a lease, a neighbor entry, a
+          kernel route and a BGP announcement, on a Relay a route in BIRD and in aerod.
+        - Each as the C(name) of what is wrong, its C(count) and a C(sample) of prefixes.
+      type: list
+      elements: dict
     names:
       description: The answers for O(names), each as C(name), C(type), C(rcode) and C(values).
       type: list

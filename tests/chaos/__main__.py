@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from pathlib import Path
 from random import SystemRandom
 
 from tests.chaos.scenario import Failed, Scenario
@@ -19,12 +17,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="of everything random; default: another each time")
     options = parser.parse_args()
     seed = SystemRandom().randrange(1 << 16) if options.seed is None else options.seed
-    with tempfile.TemporaryDirectory(prefix="aero-chaos-") as directory:
-        try:
-            Scenario(Path(directory), options.clients, seed).run(options.events)
-        except Failed as failed:
-            print(failed, file=sys.stderr)
-            return 1
+    try:
+        Scenario(options.clients, seed).run(options.events)
+    except Failed as failed:
+        print(failed, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -105,7 +105,9 @@ def move_clients(link: Link, random: Random) -> str:
 def flush_routes(link: Link, random: Random) -> str:
     """Somebody's hand: all routes of aerod go, or one comes that nobody asked for."""
     node = _server(link, random)
-    node.ip("-6 route flush proto 128", "-4 route flush proto 128", "-6 route add 2001:db8:dead::/64 dev aero0 proto 128")
+    for family in ("-4", "-6"):
+        node.inside("ip", family, "route", "flush", "proto", "128")
+    node.inside("ip", "-6", "route", "add", "2001:db8:dead::/64", "dev", "aero0", "proto", "128")
     return f"flushed the routes of {node.name}"
 
 

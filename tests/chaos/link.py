@@ -9,16 +9,15 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from tests.chaos import plan
 from tests.chaos.checks import RelayView, ServerView, View
-from tests.chaos.node import HUB, PREFIX, Node
+from tests.chaos.node import HUB, Node
 from tests.chaos.processes import ROOT, Supervisor
-from tests.conformance.netns import run
+from tests.namespaces import Namespaces
 
-_CLIENTS = f"{PREFIX}clients"
+_CLIENTS = "clients"
 STRANGERS = 3
 _ROUTE = re.compile(r"^(\S+/\d+)\s", re.MULTILINE)
 
@@ -26,8 +25,9 @@ _ROUTE = re.compile(r"^(\S+/\d+)\s", re.MULTILINE)
 class Link:
     """Relays, Servers and ``clients`` Clients, with some strangers that no table knows."""
 
-    def __init__(self, directory: Path, clients: int, seed: int) -> None:
-        self.directory = directory
+    def __init__(self, clients: int, seed: int) -> None:
+        self._spaces = Namespaces()
+        self._spaces.add(HUB, _CLIENTS, *plan.NODES)
         self.count = clients
         self.supervisor = Supervisor()
         self.entitled = set(range(1, clients + 1))
@@ -35,32 +35,29 @@ class Link:
         self._seed = seed
         self._clients: subprocess.Popen | None = None
         self.nodes = {
-            name: Node(node, directory, clients, self.supervisor) for name, node in plan.NODES.items()
+            name: Node(node, self._spaces, clients, self.supervisor) for name, node in plan.NODES.items()
         }
 
     def build(self) -> None:
         """Start everything."""
-        run("ip", "netns", "add", HUB)
-        run("ip", "-n", HUB, "-batch", "-", given="link set lo up\nlink add br0 type bridge\nlink set br0 up\n")
-        self._start_clients()
+        self._spaces.ip(HUB, "link add br0 type bridge", "link set br0 up")
         with ThreadPoolExecutor() as pool:
             list(pool.map(Node.boot, self.nodes.values()))
+        self._start_clients()
 
     def _start_clients(self) -> None:
-        run("ip", "netns", "add", _CLIENTS)
-        lines = (
-            "link set lo up",
-            f"link add eth0 type veth peer name clients netns {HUB}",
+        self._spaces.ip(
+            _CLIENTS,
+            f"link add eth0 type veth peer name clients netns {self._spaces.prefix}{HUB}",
             "link set eth0 up",
             "addr add 10.255.255.1/8 dev eth0",
             f"route add local {plan.CLIENT_NETWORK} dev lo",
         )
-        run("ip", "-n", _CLIENTS, "-batch", "-", given="\n".join(lines) + "\n")
-        run("ip", "-n", HUB, "link", "set", "clients", "master", "br0", "up")
+        self._spaces.ip(HUB, "link set clients master br0 up")
         arguments = [str(number) for number in (self.count, STRANGERS, self._seed)]
-        self._log = (self.directory / "clients.log").open("w")
+        self._log = (self._spaces.directory / "clients.log").open("w+")
         self._clients = subprocess.Popen(
-            ["ip", "netns", "exec", _CLIENTS, sys.executable, "-m", "tests.chaos.clients", *arguments],
+            [*self._spaces.within(_CLIENTS), sys.executable, "-m", "tests.chaos.clients", *arguments],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True, cwd=ROOT,
         )  # fmt: skip
 
@@ -73,15 +70,14 @@ class Link:
             self._log.close()
         for node in self.nodes.values():
             node.remove()
-        for namespace in (_CLIENTS, HUB):
-            run("ip", "netns", "del", namespace, check=False)
+        self._spaces.destroy()
 
     def ask_clients(self, do: str, **arguments: Any) -> Any:
         """What the process of the Clients answers."""
         self._clients.stdin.write(json.dumps({"do": do, **arguments}) + "\n")
         self._clients.stdin.flush()
         line = self._clients.stdout.readline()
-        assert line, "the Clients have died: " + (self.directory / "clients.log").read_text()[-3000:]
+        assert line, f"the Clients have died: {self._log.seek(0) or self._log.read()[-3000:]}"
         return json.loads(line)
 
     # Looking

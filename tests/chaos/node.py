@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -17,10 +16,9 @@ from typing import Any
 from aerod import aeroctl
 from tests.chaos import plan
 from tests.chaos.processes import ROOT, Supervised, Supervisor
-from tests.conformance.netns import run
+from tests.namespaces import Namespaces, run
 
-PREFIX = f"aerochaos-{os.getpid()}-"
-HUB = f"{PREFIX}hub"
+HUB = "hub"
 AEROD = [sys.executable, "-m", "aerod", "aerod"]
 DISK_SIZE = 4 << 20
 _HOOKS = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/kea/hooks/libdhcp_lease_cmds.so"
@@ -33,14 +31,15 @@ class Node:
     # What runs on a node of a role, in the order of a boot.
     DAEMONS = {"relay": ("aerod", "bird"), "server": ("aerod", "kea", "bird")}
 
-    def __init__(self, described: plan.Node, directory: Path, clients: int, supervisor: Supervisor) -> None:
+    def __init__(self, described: plan.Node, spaces: Namespaces, clients: int, supervisor: Supervisor) -> None:
         self.plan = described
         self.name = described.name
-        self.namespace = PREFIX + self.name
-        self.run_dir = directory / self.name
+        self.namespace = spaces.prefix + self.name
+        self._hub = spaces.prefix + HUB
+        self.run_dir = spaces.directory / self.name
         self.disk = self.run_dir / "disk"
-        self.disk.mkdir(parents=True)
-        self._mounted = False
+        self.disk.mkdir()
+        run("mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "none", str(self.disk))
         self._write_configs(clients)
         self.daemons = {
             kind: Supervised(f"{self.name} {kind}", *self._command(kind)) for kind in self.DAEMONS[described.role]
@@ -48,7 +47,7 @@ class Node:
         supervisor.daemons += self.daemons.values()
 
     def _write_configs(self, clients: int) -> None:
-        (self.run_dir / "aerod.toml").write_text(plan.aerod_toml(self.plan))
+        (self.run_dir / "aerod.toml").write_text(plan.aerod_toml(self.plan, self.run_dir))
         (self.run_dir / "bird.conf").write_text(plan.bird_conf(self.plan, self.run_dir / "bird.log"))
         self.write_kea_config(range(1, clients + 1))
 
@@ -79,15 +78,13 @@ class Node:
     # Switching on and off
 
     def boot(self) -> None:
-        """Make the namespace with its cable, and start all daemons."""
-        if not self._mounted:
-            run("mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "none", str(self.disk))
-            self._mounted = True
-        run("ip", "netns", "add", self.namespace)
+        """Connect the cable, and start all daemons."""
         port = self.name
-        self.ip("link set lo up", f"link add eth0 type veth peer name {port} netns {HUB}", "link set eth0 up")
-        run("ip", "-n", HUB, "link", "set", port, "master", "br0", "up")
-        self.ip(f"addr add {self.plan.address}/8 dev eth0")
+        # A machine that restarts has the network card it had; with another one ARP would remember the old.
+        card = f"02:00:00:00:00:{self.plan.id:02x}"
+        cable = f"link add eth0 address {card} type veth peer name {port} netns {self._hub}"
+        self.ip("link set lo up", cable, "link set eth0 up", f"addr add {self.plan.address}/8 dev eth0")
+        run("ip", "-n", self._hub, "link", "set", port, "master", "br0", "up")
         self.prepare()
         for daemon in self.daemons.values():
             daemon.start()
@@ -100,25 +97,24 @@ class Node:
         """Lose power: nothing but the disk is left."""
         for daemon in self.daemons.values():
             daemon.stop()
-        run("ip", "netns", "del", self.namespace, check=False)
-        # The namespace goes when the last packet in it has; the other end of the cable must not be in the way.
-        run("ip", "-n", HUB, "link", "del", self.name, check=False)
+        run("ip", "netns", "del", self.namespace)
+        # It goes when the last packet in it has; the other end of the cable must not be in the way.
+        run("ip", "-n", self._hub, "link", "del", self.name, check=False)
+        run("ip", "netns", "add", self.namespace)
         for left in ("kea.sock", "kea.sock.lock", "bird.ctl", "aerod.sock"):
             (self.run_dir / left).unlink(missing_ok=True)
         for pid_file in self.run_dir.glob("*.pid"):
             pid_file.unlink()
 
     def remove(self) -> None:
-        """Leave nothing behind."""
-        self.crash()
-        if self._mounted:
-            run("umount", str(self.disk), check=False)
+        """Take the disk away."""
+        run("umount", "--lazy", str(self.disk), check=False)
 
     # Cable and disk
 
     def cable(self, plugged: bool) -> None:
         """Pull the cable, or plug it in."""
-        run("ip", "-n", HUB, "link", "set", self.name, "up" if plugged else "down")
+        run("ip", "-n", self._hub, "link", "set", self.name, "up" if plugged else "down")
 
     def fill_disk(self) -> None:
         """Leave no byte free."""

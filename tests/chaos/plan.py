@@ -16,7 +16,7 @@ ASPS = ("2001:db8::/32", "100.64.0.0/10")
 PASSWORD = "chaos"
 RELAY_ASN = 64512
 # Short enough that leases are renewed, and those of nobody end, while the test runs.
-PREFERRED, VALID, RENEW, REBIND = 100, 120, 40, 70
+PREFERRED, VALID, RENEW, REBIND = 70, 80, 30, 50
 KEEPALIVE = 5
 CLIENT_NETWORK = "10.1.0.0/16"
 ASSOCIATIONS = 2
@@ -70,7 +70,7 @@ def client_address(number: int, place: int) -> str:
     return f"10.1.{place * 8 + (number >> 8)}.{number & 255}"
 
 
-def aerod_toml(node: Node) -> str:
+def aerod_toml(node: Node, run: Path) -> str:
     """The configuration of aerod."""
     others = RELAYS if node.role == "server" else SERVERS
     parts = [
@@ -78,7 +78,7 @@ def aerod_toml(node: Node) -> str:
         f'[link]\ndomain = "example.net"\nasps = {json.dumps(ASPS)}\nkeepalive = {KEEPALIVE}',
         "move_interval = 5\ndamping_limit = 0",
         f'[[underlay]]\ninterface = "eth0"\nlink_id = 0\naddresses = ["{node.address}"]',
-        "[server]" if node.role == "server" else "",
+        f'[server]\nkea_socket = "{run}/kea.sock"' if node.role == "server" else "",
     ]
     neighbor = '[[neighbor]]\nname = "{}"\nid = {}\naddresses = ["{}"]'
     parts += [neighbor.format(other.name, other.id, other.address) for other in others]

@@ -5,32 +5,30 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.conformance.netns import run
 from tests.conformance.plan import ASPS, NODES
+from tests.namespaces import Namespaces, wait_for
 
 TREE = Path(os.environ.get("AEROD") or Path(__file__).resolve().parents[2]).resolve()
 _DIRECTORY = TREE if TREE.is_dir() else TREE.parent
+scales: set[float] = set()  # the time scales that aerods were started with, until somebody clears it
 
 
-class Aerods:
-    """The part of a bench that has to do with aerod; the namespaces are ``prefix`` and a name."""
+class Aerods(Namespaces):
+    """The part of a bench that has to do with aerod."""
 
-    def __init__(self, nodes: tuple[str, ...], family: int, eun_mtu: int, prefix: str, directory: Path) -> None:
+    def __init__(self, nodes: tuple[str, ...], family: int, eun_mtu: int) -> None:
+        super().__init__()
         self.nodes, self.family, self.eun_mtu = nodes, family, eun_mtu
-        self.prefix, self.directory = prefix, directory
         self.time_scale = 1.0
         self._moved: dict[str, tuple[str, str]] = {}
-        self._processes: dict[str, subprocess.Popen] = {}
         self.configs = {name: self._default_config(name) for name in nodes if name in NODES and name != "x"}
 
     # Configuring
@@ -103,6 +101,7 @@ class Aerods:
     def start(self, *nodes: str) -> None:
         """Prepare and start aerod on these nodes, or on all, and wait until they answer."""
         chosen = nodes or tuple(self.configs)
+        scales.add(float(self.time_scale))
         with ThreadPoolExecutor() as pool:
             list(pool.map(self._start, chosen))
         for node in chosen:
@@ -113,18 +112,15 @@ class Aerods:
         """Do what follows a start."""
 
     def _start(self, node: str) -> None:
-        config = str(self.write_config(node))
-        prepare = ("ip", "netns", "exec", self.prefix + node, *self.command, "--config", config, "--prepare", "--user", "root")
-        done = subprocess.run(prepare, capture_output=True, text=True, cwd=_DIRECTORY, check=False)
-        assert done.returncode == 0, done.stderr
+        command = (*self.command, "--config", str(self.write_config(node)))
+        self.run(node, *command, "--prepare", "--user", "root", cwd=_DIRECTORY)
         files = str(self.directory / node)
-        directories = ("--state-dir", files, "--run-dir", files)
         scale = str(self.time_scale)
-        self.spawn(node, node, *self.command, "--config", config, *directories, AEROD_TIME_SCALE=scale)
+        self.spawn(node, node, *command, "--state-dir", files, "--run-dir", files, cwd=_DIRECTORY, AEROD_TIME_SCALE=scale)
 
     def answers(self, node: str) -> bool:
         """Whether aerod is up; AssertionError if it has ended."""
-        assert self._processes[node].poll() is None, self.log(node)
+        assert not self.has_ended(node), self.log(node)
         return self.ask(node, "status") is not None
 
     def check_config(self, node: str) -> str:
@@ -134,54 +130,7 @@ class Aerods:
         assert (done.returncode == 0) == (not done.stderr), done
         return done.stderr
 
-    def spawn(self, name: str, node: str, *command: str, **variables: str) -> None:
-        """Start any process in the namespace of ``node``; its output is ``log(name)``."""
-        with (self.directory / f"{name}.log").open("a") as log:
-            self._processes[name] = subprocess.Popen(
-                ["ip", "netns", "exec", self.prefix + node, *command],
-                stdout=log, stderr=log, cwd=_DIRECTORY, env=os.environ | variables,
-            )  # fmt: skip
-
-    def kill(self, name: str, number: int = signal.SIGKILL) -> None:
-        """Send a signal to a process that was started here, and wait for its end."""
-        process = self._processes.pop(name)
-        process.send_signal(number)
-        try:
-            process.wait(10)
-        finally:
-            process.kill()
-
-    def has_ended(self, name: str) -> bool:
-        """Whether a process ended by itself."""
-        return self._processes[name].poll() is not None
-
-    def log(self, name: str) -> str:
-        """All that a process wrote."""
-        path = self.directory / f"{name}.log"
-        return path.read_text() if path.exists() else ""
-
-    def pid(self, name: str) -> int:
-        """The process ID of a process that was started here."""
-        return self._processes[name].pid
-
-    def resident(self, name: str) -> int:
-        """The bytes of memory that a process has."""
-        statm = Path(f"/proc/{self.pid(name)}/statm").read_text()
-        return int(statm.split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
     # Asking
-
-    def run(self, node: str, *command: str, check: bool = True, given: str | None = None) -> str:
-        """The output of a command in the namespace of ``node``."""
-        return run("ip", "netns", "exec", self.prefix + node, *command, check=check, given=given)
-
-    def ip(self, node: str, *lines: str) -> None:
-        """ip(8) commands in the namespace of ``node``, all in one go."""
-        run("ip", "-n", self.prefix + node, "-batch", "-", given="\n".join(lines) + "\n")
-
-    def show(self, node: str, *arguments: str) -> list[dict[str, Any]]:
-        """What ``ip -j`` shows, nothing for a table that does not exist."""
-        return json.loads(self.run(node, "ip", "-j", *arguments, check=False) or "[]")
 
     def ask(self, node: str, command: str, **arguments: Any) -> Any:
         """What aerod answers on its control socket, as aeroctl asks; None if it does not run."""
@@ -200,11 +149,11 @@ class Aerods:
         """The neighbor cache."""
         return self.ask(node, "neighbors", **({"kind": kind} if kind else {})) or []
 
-    def dump(self, node: str) -> list[str]:
-        """The neighbor cache without the times, to be compared."""
+    def dump(self, node: str, without: Container[str] = ()) -> list[str]:
+        """The neighbor cache without the times, to be compared, and without some link-local addresses."""
         times = ("expires_in", "since", "since_ago")
-        rows = ({k: v for k, v in row.items() if k not in times and not k.endswith("_in")} for row in self.neighbors(node))
-        return sorted(json.dumps(row, sort_keys=True) for row in rows)
+        rows = [{k: v for k, v in row.items() if k not in times and not k.endswith("_in")} for row in self.neighbors(node)]
+        return sorted(json.dumps(row, sort_keys=True) for row in rows if row["link_local"] not in without)
 
     def counters(self, node: str) -> dict[str, int]:
         """The counters that are not zero."""
@@ -221,16 +170,7 @@ class Aerods:
             lease["state"] == "bound" for lease in leases
         )
 
-    @staticmethod
-    def wait_for(condition: Callable[[], Any], seconds: float = 10.0, what: str = "") -> Any:
-        """The first true value of ``condition``; AssertionError when there is none in time."""
-        end = time.monotonic() + seconds
-        while True:
-            value = condition()
-            if value:
-                return value
-            assert time.monotonic() < end, f"{what or condition} did not come true in {seconds} s"
-            time.sleep(0.05)
+    wait_for = staticmethod(wait_for)
 
 
 def _toml(config: dict[str, Any]) -> str:

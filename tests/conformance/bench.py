@@ -5,21 +5,15 @@
               |                        |
      s1 - s2 -+-- u (a bridge) --------+-- r1     x (whoever a test wants to be)
 
-Every name is a namespace ``aeroconf-<pid>-<n>-<name>``, so that any number of benches stand side by side.
+Every name is a namespace of its own for each bench, so that any number of benches stand side by side.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
-import os
-import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scapy.layers.inet import IP, UDP
@@ -29,18 +23,15 @@ from scapy.packet import Raw
 
 from tests.conformance.aerods import Aerods
 from tests.conformance.capture import Capture, Frame
-from tests.conformance.netns import inside, run, whole_packets
 from tests.conformance.packets import AERO_PORT, NS
 from tests.conformance.plan import H1, H1_V4, H2, H2_V4, HOSTS, NATIVE4, NATIVE6, NODES
+from tests.namespaces import PATIENCE, inside, whole_packets
 
 if TYPE_CHECKING:
     from tests.conformance.fakes import FakeBgp, FakeDhcp
 
 __all__ = ["H1", "H2", "H1_V4", "H2_V4", "NATIVE4", "NATIVE6", "NODES", "Bench"]
 
-_MLD_ROUTERS = "ff02::16"
-_PREFIX = "aeroconf-"
-_numbers = itertools.count()
 benches: list[Bench] = []
 
 
@@ -58,8 +49,7 @@ class Bench(Aerods):
 
         ``time_scale`` may be set before a start: the clocks of all aerods run so many times as fast.
         """
-        prefix = f"{_PREFIX}{os.getpid()}-{next(_numbers)}-"
-        super().__init__(tuple(nodes), family, eun_mtu, prefix, Path(tempfile.mkdtemp(prefix=_PREFIX)))
+        super().__init__(tuple(nodes), family, eun_mtu)
         self.mtu = mtu
         self.bgp: FakeBgp | None = None
         self.dhcp: dict[str, FakeDhcp] = {}
@@ -72,12 +62,8 @@ class Bench(Aerods):
 
     def build(self) -> Bench:
         """Make the namespaces, without starting anything."""
-        for node in ("u", *self.nodes):
-            run("ip", "netns", "add", self.prefix + node)
-            (self.directory / node).mkdir()
+        self.add("u", *self.nodes)
         self.ip("u", "link add br0 type bridge mcast_snooping 0", f"link set br0 mtu {self.mtu} up")
-        for node in self.nodes:
-            self.ip(node, "link set lo up")
         for node in self.nodes:
             if node in NODES:
                 self.attach(node, "eth0", NODES[node].v4, NODES[node].v6)
@@ -111,10 +97,8 @@ class Bench(Aerods):
     def insert_nat(self, node: str = "c1", public4: str = "198.51.100.50", public6: str = "fd00:a::32") -> None:
         """Move ``node`` behind a masquerading router ``nat``; before anything is started."""
         self._moved[node] = ("10.77.0.2", "fd77::2")
-        run("ip", "netns", "add", self.prefix + "nat")
-        (self.directory / "nat").mkdir()
+        self.add("nat")
         self.nodes += ("nat",)
-        self.ip("nat", "link set lo up")
         self.ip("u", f"link del v-{node}")
         self.attach("nat", "eth0", public4, public6)
         self.ip("nat", f"link add in0 type veth peer name eth0 netns {self.prefix}{node}", "link set in0 up",
@@ -131,14 +115,10 @@ class Bench(Aerods):
     def destroy(self) -> None:
         """End all, remove all; AssertionError if a daemon met a mistake of its own."""
         self._closing.close()
-        for name in list(self._processes):
-            self.kill(name)
         for injector in self._injectors.values():
             injector.close()
-        for node in ("u", *self.nodes):
-            run("ip", "netns", "del", self.prefix + node, check=False)
         logs = {node: self.log(node) for node in self.nodes}
-        shutil.rmtree(self.directory, ignore_errors=True)
+        super().destroy()
         benches.remove(self)
         crashed = {node: log[log.index("Traceback") :][:3000] for node, log in logs.items() if "Traceback" in log}
         assert not crashed, crashed
@@ -240,38 +220,27 @@ class Bench(Aerods):
 
         Neither on the underlay (``capture`` is of ``u``), nor in its cache, nor to its kernel's AERO interface.
         """
-        before = self.dump(node)
+
+        def sent() -> list[Frame]:
+            return capture.find(lambda f: f.node == node and (f.is_udp or f.protocol in (1, 4, 41)) and not _is_own_affair(f))
+
+        def is_quiet() -> bool:
+            capture.clear()
+            time.sleep(0.3)
+            return not sent()
+
+        self.wait_for(is_quiet, 10, f"the end of what {node} was doing")
+        short_lived = {row["link_local"] for row in self.neighbors(node) if (row["expires_in"] or 3600) < PATIENCE * (seconds + 5)}
+        before = self.dump(node, short_lived)
         with Capture(self.prefix + node, "aero0") as up:
             capture.clear()
             yield
             time.sleep(seconds)
-            sent = [frame for frame in capture.find(lambda f: f.node == node and (f.is_udp or f.protocol in (1, 4, 41)))
-                    if frame.dhcp is None and not _is_own_affair(frame)]  # fmt: skip
-            assert not sent, f"{node} sent {sent[:5]}"
+            assert not sent(), f"{node} sent {sent()[:5]}"
             assert not up.frames, f"{node} took {up.frames[:5]}"
-        assert self.dump(node) == before
+        assert self.dump(node, short_lived) == before
 
 
 def _is_own_affair(frame: Frame) -> bool:
-    """Whether a node solicits a Server or Relay, or its kernel reports multicast groups, which they do by themselves."""
-    if frame.inner is not None and frame.inner.dst == _MLD_ROUTERS:
-        return True
-    return frame.nd == NS and frame.inner.dst in {node.link_local for node in NODES.values() if node.id}
-
-
-def remove_leftovers() -> None:
-    """Remove the namespaces of runs that were killed."""
-    for entry in json.loads(run("ip", "-j", "netns", "list") or "[]"):
-        name = entry["name"]
-        if name.startswith(_PREFIX):
-            pid = name.removeprefix(_PREFIX).partition("-")[0]
-            if not Path(f"/proc/{pid}").exists():
-                run("ip", "netns", "del", name, check=False)
-
-
-def missing() -> str | None:
-    """What this machine lacks for the suite."""
-    if os.geteuid() != 0:
-        return "needs root for network namespaces"
-    programs = [name for name in ("ip", "ping", "nft") if shutil.which(name) is None]
-    return f"needs {', '.join(programs)}" if programs else None
+    """Whether a node solicits a Server or Relay, speaks DHCPv6, or its kernel reports multicast groups, as they do by themselves."""
+    return frame.dhcp is not None or frame.is_mld or frame.nd == NS and frame.inner.dst in {node.link_local for node in NODES.values() if node.id}

@@ -17,12 +17,14 @@ from typing import NamedTuple
 
 from scapy.layers.inet6 import IPv6ExtHdrFragment
 
-from tests.conformance.netns import inside
 from tests.conformance.packets import AERO, AERO_PORT, GUE, GUE_PORT, Dhcp, dhcp, ip, nd_type
+from tests.namespaces import PATIENCE, inside
 
 _ETH_P_ALL = socket.htons(3)
-_SO_RCVBUFFORCE = 33
+_SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 33, 35
+_CONTROL = socket.CMSG_SPACE(16)
 _OUTGOING = 4
+_MLD_ROUTERS = "ff02::16"
 _WITH_MAC = (1, 772)  # Ethernet and loopback; a TUN has no header
 
 
@@ -210,9 +212,14 @@ class Frame:
         return dhcp(self.body) if self.is_tunnel and self.piece is None else None
 
     @cached_property
+    def is_mld(self) -> bool:
+        """Whether a kernel reports its multicast groups inside, as it does by itself now and then."""
+        return self.inner is not None and self.inner.dst == _MLD_ROUTERS
+
+    @cached_property
     def is_data(self) -> bool:
-        """Whether the tunnel packet is whole and neither ND nor DHCPv6."""
-        return self.inner is not None and self.piece is None and self.nd is None and self.dhcp is None
+        """Whether the tunnel packet is whole and neither ND nor DHCPv6 nor a kernel's own."""
+        return not (self.inner is None or self.piece or self.is_mld) and self.nd is None and self.dhcp is None
 
 
 class Piece(NamedTuple):
@@ -253,6 +260,7 @@ class Capture:
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
         if interface:
             self._socket.bind((interface, 3))
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.settimeout(0.2)
         self._thread = threading.Thread(target=self._take, name=f"capture {namespace}", daemon=True)
         self._thread.start()
@@ -273,7 +281,7 @@ class Capture:
     def _take(self) -> None:
         while self._running:
             try:
-                data, (interface, _protocol, kind, hardware, _mac) = self._socket.recvfrom(65535)
+                data, control, _flags, (interface, _protocol, kind, hardware, _mac) = self._socket.recvmsg(65535, _CONTROL)
             except TimeoutError:
                 continue
             except OSError:
@@ -282,7 +290,7 @@ class Capture:
                 continue
             packet = data[14:] if hardware in _WITH_MAC else data
             with self._changed:
-                self.frames.append(Frame(time.monotonic(), interface, kind == _OUTGOING, packet))
+                self.frames.append(Frame(_arrival(control), interface, kind == _OUTGOING, packet))
                 self._changed.notify_all()
 
     def clear(self) -> None:
@@ -300,7 +308,7 @@ class Capture:
 
     def wait_for_all(self, condition: Condition, count: int, seconds: float = 5.0) -> list[Frame]:
         """The first ``count`` such frames."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         at, found = 0, []
         with self._changed:
             while True:
@@ -311,7 +319,7 @@ class Capture:
                 left = end - time.monotonic()
                 if left <= 0:
                     seen = "\n".join(repr(frame) for frame in self.frames[-200:] if frame.protocol in (1, 4, 17, 41, 44))
-                    raise AssertionError(f"{len(found)} of {count} such frames in {seconds} s; the last ones:\n{seen}")
+                    raise AssertionError(f"{len(found)} of {count} such frames in {seconds * PATIENCE} s; the last ones:\n{seen}")
                 self._changed.wait(left)
 
     def never(self, condition: Condition, seconds: float = 2.0) -> None:
@@ -319,6 +327,13 @@ class Capture:
         time.sleep(seconds)
         found = self.find(condition)
         assert not found, f"unexpected: {found[:5]}"
+
+
+def _arrival(control: list[tuple[int, int, bytes]]) -> float:
+    """When the kernel took a frame, by the monotonic clock: on a busy machine this thread is later."""
+    stamp = next(data for level, kind, data in control if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS))
+    seconds, nanoseconds = struct.unpack("@ll", stamp)
+    return time.monotonic() - (time.time() - seconds - nanoseconds / 1e9)
 
 
 def _holds(condition: Condition, frame: Frame) -> bool:

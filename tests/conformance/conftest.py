@@ -4,27 +4,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
+from tests.conformance import aerods
 from tests.conformance import bench as bench_module
 from tests.conformance import capture as capture_module
-from tests.conformance.bench import Bench, missing, remove_leftovers
+from tests.conformance.bench import Bench
 from tests.conformance.capture import Capture
 from tests.conformance.fakes import FakeDhcp, FakeServer
 from tests.conformance.plan import NODES
-from tests.conformance.requirements import Results, number_of
+from tests.conformance.requirements import PAGE, Results, number_of
+from tests.namespaces import missing
 
-_PAGE = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
 _LOG_LINES = 30
+_TIME_SCALE = "time scale"
 
 
 # The table
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-table", action="store_true", help="write docs/conformance.md")
+    parser.addoption("--write-table", action="store_true", help="write docs/conformance.md if all tests ran")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -46,28 +47,31 @@ _config: list[pytest.Config] = []
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     _config[:] = [session.config]
-    reason = missing()
+    reason = missing("nft")
     if reason:
         pytest.exit(f"the conformance suite {reason}", returncode=1)
-    remove_leftovers()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    # An error while a bench is built or taken down is a failure too.
+    # With several workers this is the controller's, which has them all. An error while a bench is built or taken down is a failure too.
     if report.when == "call" or report.outcome != "passed":
-        _config[0].aero_results.note(report.nodeid, report.outcome)
+        scales = [value for name, value in report.user_properties if name == _TIME_SCALE]
+        _config[0].aero_results.note(report.nodeid, report.outcome, scales)
 
 
 def pytest_terminal_summary(terminalreporter, config: pytest.Config) -> None:
     terminalreporter.section("requirements")
-    terminalreporter.write_line(config.aero_results.text())
-    if config.getoption("--write-table"):
-        _PAGE.write_text(config.aero_results.markdown())
+    results = config.aero_results
+    terminalreporter.write_line(results.text())
+    if config.getoption("--write-table") and results.complete:
+        PAGE.write_text(results.markdown())
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
-    """Show what the daemons wrote beside a failure."""
+    """Show what the daemons wrote beside a failure, and note how fast their clocks were."""
+    item.user_properties += [(_TIME_SCALE, scale) for scale in aerods.scales - {1.0}]
+    aerods.scales.clear()
     outcome = yield
     report = outcome.get_result()
     if report.failed:

@@ -35,10 +35,7 @@ class Correspondent(FakeNode):
 
     def _at_server(self, received: Received) -> None:
         packet = received.payload
-        if received.nd == p.NS and received.inner.dst == self._server.link_local:
-            answer = p.neighbor_advertisement(self._server.link_local, received.inner.src, p.nd_option(packet, p.NONCE) or b"", R=1)
-            self._server.send(answer, (received.address, received.port))
-        elif received.nd == p.REDIRECT and packet[41] == 1:
+        if received.nd == p.REDIRECT and packet[41] == 1:
             self.predirects.append(packet)
             if self.willing:
                 self.redirect(packet)

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import select
 import socket
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 
 from tests.conformance import packets as p
 from tests.conformance.bench import Bench
-from tests.conformance.netns import inside
 from tests.conformance.plan import ASPS, NODES
+from tests.namespaces import inside
 
 _UDP_NO_CHECK6_RX = 102
+_NETLINK_ROUTE, _ROUTE_CHANGES = 0, 0x40 | 0x400  # RTMGRP_IPV4_ROUTE and RTMGRP_IPV6_ROUTE
 
 
 class _Thread:
@@ -139,45 +140,35 @@ class FakeBgp(_Thread):
 
     def __init__(self, bench: Bench) -> None:
         self._bench = bench
-        self._holders: dict[str, set[str]] = {}
-        self._monitors: dict[object, tuple[str, subprocess.Popen]] = {}
-        self._unfinished: dict[str, str] = {}
+        self._announced: dict[str, set[str]] = {}
+        self._servers: dict[socket.socket, str] = {}
         for server in (name for name in bench.nodes if name in NODES and NODES[name].role == "server"):
-            command = ("ip", "netns", "exec", bench.prefix + server, "stdbuf", "-oL", "ip", "-o", "monitor", "route")
-            monitor = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0)
-            self._monitors[monitor.stdout] = (server, monitor)
-        time.sleep(0.1)
-        for server, _monitor in self._monitors.values():
-            for family in ("-4", "-6"):
-                for line in bench.run(server, "ip", "-o", family, "route", "show", "proto", "128").splitlines():
-                    self._note(server, line + " proto 128")
-        super().__init__(*self._monitors)
+            with inside(bench.prefix + server):
+                changes = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)
+            changes.bind((0, _ROUTE_CHANGES))
+            self._servers[changes] = server
+            self._follow(server)
+        super().__init__(*self._servers)
 
-    def _readable(self, one) -> None:
-        server, _monitor = self._monitors[one]
-        *lines, self._unfinished[server] = (self._unfinished.get(server, "") + one.read(65536).decode()).split("\n")
-        for line in lines:
-            self._note(server, line)
+    def _readable(self, one: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # there were more than it holds
+            one.recv(65536)
+        self._follow(self._servers[one])
 
-    def _note(self, server: str, line: str) -> None:
-        words = line.split()
-        gone = bool(words) and words[0] == "Deleted"
-        words = words[gone:]
-        if "dev aero0" not in line or "proto 128" not in line or not words:
-            return
-        prefix = words[0] if "/" in words[0] else words[0] + ("/128" if ":" in words[0] else "/32")
-        holders = self._holders.setdefault(prefix, set())
-        (holders.discard if gone else holders.add)(server)
-        if holders:
-            self._bench.route("r1", prefix, min(holders, key=lambda name: NODES[name].id))
-        else:
-            self._bench.run("r1", "ip", "-6" if ":" in prefix else "-4", "route", "del", prefix, "dev", "aero0", check=False)
+    def _follow(self, server: str) -> None:
+        known, now = self._announced.get(server, set()), self._routes(server)
+        self._announced[server] = now
+        for prefix in known ^ now:
+            holders = [name for name, prefixes in self._announced.items() if prefix in prefixes]
+            if holders:
+                self._bench.route("r1", prefix, min(holders, key=lambda name: NODES[name].id))
+            else:
+                self._bench.run("r1", "ip", "-6" if ":" in prefix else "-4", "route", "del", prefix, "dev", "aero0", check=False)
 
-    def close(self) -> None:
-        for _server, monitor in self._monitors.values():
-            monitor.kill()
-            monitor.wait()
-        super().close()
+    def _routes(self, server: str) -> set[str]:
+        of_aerod = ("route", "show", "dev", "aero0", "proto", "128")
+        shown = [(row["dst"], length) for family, length in (("-6", 128), ("-4", 32)) for row in self._bench.show(server, family, *of_aerod)]
+        return {prefix if "/" in prefix else f"{prefix}/{length}" for prefix, length in shown}
 
 
 @dataclass
@@ -255,7 +246,7 @@ class FakeNode(_Thread):
 
 
 class FakeServer(FakeNode):
-    """fake-S: delegates like a Server; ``grants`` and ``asps`` tell what.
+    """fake-S: delegates like a Server, ``grants`` and ``asps`` tell what, and says that it is there when solicited.
 
     It reports where a message came from, or whatever ``report`` says, in an ALLAREP.
     """
@@ -269,6 +260,9 @@ class FakeServer(FakeNode):
         super().__init__(bench, node)
 
     def answer(self, received: Received) -> None:
+        if received.nd == p.NS and received.inner.dst == self.link_local:
+            nonce = p.nd_option(received.payload, p.NONCE) or b""
+            self.send(p.neighbor_advertisement(self.link_local, received.inner.src, nonce, R=1), (received.address, received.port))
         message = received.dhcp
         if message is None:
             return

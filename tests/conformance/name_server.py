@@ -18,8 +18,8 @@ import dns.query
 import dns.rcode
 
 from tests.conformance.bench import Bench
-from tests.conformance.netns import inside
 from tests.conformance.plan import NODES
+from tests.namespaces import inside
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CAPABILITY_SUFFIX = "aero.linkupnetworks.net"
@@ -72,22 +72,6 @@ class NameServer:
         """(name, type) of each query that came, in order."""
         lines = (line.split(" query: ")[1].split() for line in self.bench.log("named").splitlines() if " query: " in line)
         return [(words[0], words[2]) for words in lines]
-
-    def use(self, *nodes: str) -> None:
-        """Let processes of these nodes that are started from now on ask here."""
-        for node in nodes:
-            directory = Path("/etc/netns") / (self.bench.prefix + node)
-            directory.mkdir(parents=True, exist_ok=True)
-            (directory / "resolv.conf").write_text(f"nameserver {self.address}\n")
-            self.bench.closing(_Remove(directory))
-
-
-class _Remove:
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def close(self) -> None:
-        shutil.rmtree(self._directory, ignore_errors=True)
 
 
 def lookup_name(address: str) -> str:

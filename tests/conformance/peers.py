@@ -25,26 +25,18 @@ _idents = itertools.count(0x4000)
 
 @contextlib.contextmanager
 def client_with_peers(configure: Callable[[Bench], object] = lambda _bench: None, time_scale: float = 1.0) -> Iterator[Bench]:
-    """c1 and h1 with fake-S at s1, which answers for itself; make a :class:`Peer` of the bench for each test."""
+    """c1 and h1 with fake-S at s1; make a :class:`Peer` of the bench for each test."""
     bench = Bench(nodes=("s1", "c1", "c2", "x", "h1"))
     try:
         bench.build()
         bench.time_scale = time_scale
         configure(bench)
         bench.server = FakeServer(bench)
-        bench.server.on = lambda received: _is_alive(bench.server, received)
         bench.start("c1")
         bench.wait_for(lambda: bench.is_bound("c1"))
         yield bench
     finally:
         bench.destroy()
-
-
-def _is_alive(server: FakeServer, received: Received) -> None:
-    """Answer a Neighbor Solicitation for the Server itself."""
-    if received.nd == p.NS and received.inner.dst == server.link_local:
-        answer = p.neighbor_advertisement(server.link_local, received.inner.src, nonce_of(received.payload))
-        server.send(answer, (received.address, received.port))
 
 
 def nonce_of(packet: bytes) -> bytes:
@@ -157,11 +149,15 @@ class Peer(FakeNode):
         return predirect
 
     def is_direct(self) -> bool:
-        """Whether a packet of h1 comes straight here."""
-        before = len(self.data())
-        self.trigger()
-        time.sleep(0.1)
-        return len(self.data()) > before
+        """Whether a packet of h1 comes straight here, and not to the Server."""
+        number = next(_idents)
+        self.bench.from_host("h1", p.echo(self.h1, self.host, ident=number, reply=True))
+        place = 44 if ":" in self.host else 24
+
+        def taken_by() -> list[FakeNode]:
+            return [n for n in (self, self.server) if any(int.from_bytes(r.payload[place : place + 2], "big") == number for r in self.data(n))]
+
+        return self.bench.wait_for(taken_by, 5, "a packet of h1") == [self]
 
     def answer(self, received: Received) -> None:
         if received.nd == p.NS and self.alive:

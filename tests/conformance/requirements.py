@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ _TEST_NAME = re.compile(r"\btest_aero_(\d{3})(?:_|\b)")
 _LEFT_OUT = "left out: "
 _LATER = "later: "
 _ORDER = ("failed", "skipped", "passed")
+_REASON = re.compile(r"[;,]? *(?:left out|later): .*")
+PAGE = _HERE.parents[1] / "docs" / "conformance.md"
 
 INTRODUCTION = """\
 # What aerod conforms to
@@ -21,6 +24,7 @@ Requirements of draft-templin-aerolink-52 (§: its sections) and of texts it bui
 something open. Each is tested by real packets from outside, in `tests/conformance`; `make conformance` runs all of it and writes this page.
 
 Nodes: C Client, S Server, R Relay, A any of them, D names. Levels: MUST, SHOULD, MAY as in the source; MUST\\*: stated there as a plain fact; OURS: our choice.
+Clock: where a test would have to wait for minutes, the clocks of its nodes run so many times as fast.
 """
 
 
@@ -37,6 +41,11 @@ class Requirement:
     @property
     def number(self) -> int:
         return int(self.id[-3:])
+
+    @property
+    def source(self) -> str:
+        """Where it stands."""
+        return _REASON.sub("", self.note)
 
     @property
     def reason(self) -> str:
@@ -78,18 +87,20 @@ def numbers_with_test() -> set[int]:
 
 
 class Results:
-    """What became of each requirement: the worst of its tests."""
+    """What became of each requirement: the worst of its tests, and the time scales they ran."""
 
     def __init__(self) -> None:
         self.requirements = load()
         self._outcomes: dict[int, str] = {}
+        self._scales: dict[int, set[float]] = {}
 
-    def note(self, node_id: str, outcome: str) -> None:
+    def note(self, node_id: str, outcome: str, scales: Iterable[float] = ()) -> None:
         """Take the outcome of one test."""
         number = number_of(node_id)
         if number is not None:
             both = {outcome, self._outcomes.get(number, "passed")}
             self._outcomes[number] = next(o for o in _ORDER if o in both)
+            self._scales.setdefault(number, set()).update(scales)
 
     def rows(self) -> list[tuple[Requirement, str]]:
         """Each requirement with its result."""
@@ -109,8 +120,22 @@ class Results:
 
     def text(self) -> str:
         """The table for a terminal: what was run, and how many of each result there are."""
-        lines = [f"{r.id}  {r.level:10}  {result}" for r, result in self.rows() if r.number in self._outcomes]
-        return "\n".join([*lines, "", self._sum()])
+        lines = [f"{r.id}  {r.level:10}  {result:7}  {self._clock(r)}".rstrip() for r, result in self.rows()
+                 if r.number in self._outcomes]  # fmt: skip
+        return "\n".join([*lines, "", *self._without_test(), "", self._sum()])
+
+    def _clock(self, requirement: Requirement) -> str:
+        return ", ".join(f"×{scale:g}" for scale in sorted(self._scales.get(requirement.number, ())))
+
+    def _without_test(self) -> list[str]:
+        """What is not tested, and why."""
+        with_reason = [r for r in self.requirements.values() if r.reason or r.later]
+        return [f"{r.id}  {'left out' if r.reason else 'later'}: {r.reason or r.later}" for r in with_reason]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all tests ran."""
+        return all(result != "not run" for _requirement, result in self.rows())
 
     def _sum(self) -> str:
         results = [result for _requirement, result in self.rows()]
@@ -119,11 +144,16 @@ class Results:
 
     def markdown(self) -> str:
         """The page docs/conformance.md."""
-        lines = [INTRODUCTION, self._sum() + "\n", "| number | node | level | requirement | source | result |", "|---|---|---|---|---|---|"]
-        for r, result in self.rows():
-            cells = (r.id, r.node, r.level.replace("*", "\\*"), _cell(r.text), _cell(r.note), result)
-            lines.append(f"| {' | '.join(cells)} |")
+        lines = [INTRODUCTION, self._sum() + ".\n", *(f"* {line}" for line in self._without_test()), ""]
+        lines += ["| number | node | level | requirement | source | clock | result |", "|---|---|---|---|---|---|---|"]
+        lines += [f"{described(r)} {self._clock(r)} | {result} |" for r, result in self.rows()]
         return "\n".join(lines) + "\n"
+
+
+def described(r: Requirement) -> str:
+    """The part of a line of the page that does not depend on a run."""
+    cells = (r.id, r.node, r.level.replace("*", "\\*"), _cell(r.text), _cell(r.source))
+    return f"| {' | '.join(cells)} |"
 
 
 def _cell(text: str) -> str:

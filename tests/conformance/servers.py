@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from tests.conformance import packets as p
 from tests.conformance.bench import Bench
 from tests.conformance.fakes import FakeClient, FakeDhcp
-from tests.conformance.netns import inside
+from tests.namespaces import inside
 
 _numbers = itertools.count(1)
 

@@ -163,13 +163,19 @@ def routing(bench, node: str) -> set[str]:
     return {line for line in lines if "fe80::" not in line and "ff00::" not in line}
 
 
+def settled(bench, node: str) -> set[str]:
+    """The same, once nothing of it has changed for half a second."""
+    before = routing(bench, node)
+    time.sleep(0.5)
+    return before if routing(bench, node) == before else set()
+
+
 @pytest.mark.parametrize("destination", [C1, "ff02::1"])
 def test_aero_013_prefix_information_is_ignored(client_bench, destination):
     """An RA of the Server with a Prefix Information Option brings no address and no route."""
     client_bench.start("c1")
     client_bench.wait_for(lambda: client_bench.is_bound("c1"))
-    time.sleep(0.5)
-    before = routing(client_bench, "c1")
+    before = client_bench.wait_for(lambda: settled(client_bench, "c1"))
     option = ICMPv6NDOptPrefixInfo(prefix="2001:db8:99::", prefixlen=64, L=1, A=1, validlifetime=3600, preferredlifetime=3600)
     client_bench.server.send(p.router_advertisement("fe80::b", destination, bytes(option), lifetime=1800), "c1")
     time.sleep(1.5)

@@ -129,7 +129,7 @@ def test_aero_067_fragmentation_resumes_after_a_packet_too_big(probing):
     (whole, *_more) = u.find(is_whole)
     icmp = p.IP(src=bench.address("x"), dst=bench.address("c1")) / p.ICMP(type=3, code=4, nexthopmtu=1400)
     bench.send_frame("x", "c1", bytes(icmp / p.Raw(whole.packet[:548])))
-    time.sleep(0.2)
+    bench.wait_for(lambda: bench.counters("c1").get("underlay_too_big"))
     u.clear()
     bench.ping("h1", NATIVE6, 1500)
     u.wait_for_all(is_cut, 2)

@@ -36,22 +36,21 @@ def test_aero_086_predirect_opens_for_accept_time(make_bench):
     bench, host = peer.bench, peer.bench.capture("h1")
     assert not comes_directly(peer, host)
     peer.predirect()
-    began = time.monotonic()
     entry = peer.wait_for_entry()
     assert (entry["prefixes"], entry["link_local"]) == (["2001:db8:1::/48"], C2)
     assert known_links(entry) == {(bench.address("c2"), p.AERO_PORT)}
-    assert ACCEPT_TIME - 5 < entry["accept_in"] <= ACCEPT_TIME
+    assert ACCEPT_TIME - 10 < entry["accept_in"] <= ACCEPT_TIME
     assert entry["forward_in"] == 0
     assert comes_directly(peer, host)
     # Another one sets the time anew.
     time.sleep(0.5)
+    before, began = peer.entry()["accept_in"], time.monotonic()
     peer.predirect()
-    began = time.monotonic()
-    peer.wait_for_entry(lambda e: e["accept_in"] > ACCEPT_TIME - 3)
-    time.sleep(began + 35 / scale - time.monotonic())
+    peer.wait_for_entry(lambda e: e["accept_in"] > before)
+    time.sleep(max(0, began + 32 / scale - time.monotonic()))
     assert comes_directly(peer, host)
     bench.wait_for(lambda: peer.entry() is None, 3)
-    assert ACCEPT_TIME - 1 <= (time.monotonic() - began) * scale <= ACCEPT_TIME + 5
+    assert ACCEPT_TIME <= (time.monotonic() - began) * scale <= ACCEPT_TIME + 20
     assert not comes_directly(peer, host)
 
 
@@ -59,17 +58,17 @@ def test_aero_087_redirect_opens_for_forward_time(make_bench):
     """A Redirect makes an entry with ForwardTime 30 and MaxRetry 3; without data and NS it is over after 30 s."""
     scale = 10
     peer = with_correspondent(make_bench, scale)
+    began = time.monotonic()
     peer.data_from_h1()
     entry = peer.wait_for_entry(lambda e: e["forward_in"] > 0)
-    began = time.monotonic()
     assert (entry["prefixes"], entry["link_local"]) == (["2001:db8:1::/48"], C2)
     assert known_links(entry) == {(peer.bench.address("c2"), p.AERO_PORT)}
-    assert FORWARD_TIME - 5 < entry["forward_in"] <= FORWARD_TIME
+    assert FORWARD_TIME - 10 < entry["forward_in"] <= FORWARD_TIME
     assert entry["accept_in"] == 0
     peer.wait_for_entry(lambda e: e["max_retry"] == MAX_RETRY)
     assert len(peer.predirects) == 1
     peer.bench.wait_for(lambda: peer.entry() is None, 6)
-    assert FORWARD_TIME - 3 <= (time.monotonic() - began) * scale <= FORWARD_TIME + 8
+    assert FORWARD_TIME <= (time.monotonic() - began) * scale <= FORWARD_TIME + 20
     # Nothing was sent, so nobody was solicited but by the first test of the path.
     assert len(peer.solicitations) <= 2
 
@@ -85,14 +84,14 @@ def test_aero_088_each_message_its_own_timer(make_bench):
     assert before["accept_in"] < ACCEPT_TIME - 6
     assert before["forward_in"] < FORWARD_TIME - 6
     peer.solicit()
-    after = peer.wait_for_entry(lambda e: e["accept_in"] > ACCEPT_TIME - 3)
+    after = peer.wait_for_entry(lambda e: e["accept_in"] > before["accept_in"])
     assert after["forward_in"] < before["forward_in"]
     time.sleep(0.5)
     before = peer.entry()
     asked = len(peer.solicitations)
     # Data after a third of ForwardTime has c1 ask, and the answer counts.
     peer.bench.wait_for(lambda: peer.data_from_h1() and len(peer.solicitations) > asked, 5)
-    after = peer.wait_for_entry(lambda e: e["forward_in"] > FORWARD_TIME - 3)
+    after = peer.wait_for_entry(lambda e: e["forward_in"] > before["forward_in"])
     assert after["max_retry"] == MAX_RETRY
     assert after["accept_in"] < before["accept_in"]
 
@@ -172,7 +171,7 @@ def test_aero_092_defaults(make_bench):
     # What a Server brings makes c1 test the new path at once.
     peer.through_server(p.neighbor_advertisement(C2, C1, p.tllao(0, 255, 8061, peer.bench.address("c2")), S=0))
     asked = u.wait_for_all(lambda f: f.node == "c1" and f.nd == p.NS and f.inner.dst == C2, MAX_RETRY, 6)
-    assert all(0.9 < later.time - earlier.time < 1.6 for earlier, later in zip(asked, asked[1:], strict=False))
+    assert all(0.9 < later.time - earlier.time < 2.5 for earlier, later in zip(asked, asked[1:], strict=False))
     peer.wait_for_entry(lambda e: e["forward_in"] == 0, 3)
     assert len(u.find(lambda f: f.node == "c1" and f.nd == p.NS and f.inner.dst == C2)) == MAX_RETRY
 

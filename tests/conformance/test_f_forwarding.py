@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -71,9 +72,33 @@ def test_aero_113_no_service_for_unauthorised_sources(link, u):
         link.from_host("h1", p.echo("fd12:3456::1", destination, ident=bad))
     for destination in (H2_V4, NATIVE4):
         link.from_host("h1", p.echo("10.9.9.9", destination, ident=bad))
-    link.from_host("h1", p.echo(H1, NATIVE6, ident=good))
-    u.wait_for(lambda f: f.node == "c1" and has_echo(good)(f))
+    # What c1's kernel could reach by itself, past aerod.
+    for source in ("2001:db8:bad::1", "fd00:a::dead", link.address("c1", 6)):
+        link.from_host("h1", p.echo(source, link.address("x", 6), ident=bad))
+    for source in ("10.9.9.9", "198.51.100.222", link.address("c1", 4)):
+        link.from_host("h1", p.echo(source, link.address("x", 4), ident=bad))
+    link.from_host("h1", p.echo(H1, link.address("x", 6), ident=good))
+    frame = u.wait_for(lambda f: f.node == "c1" and has_echo(good)(f))
+    assert frame.is_tunnel
     assert not u.find(has_echo(bad))
+
+
+@both
+def test_aero_113_nothing_without_a_lease_either(link, version):
+    """A Client that has no prefix is no router for its end user network."""
+    source, destination = (H1, link.address("x", 6)) if version == 6 else (H1_V4, link.address("x", 4))
+    link.ask("c1", "release")
+    try:
+        number = ident()
+        with link.capture() as u, link.capture("h1", "eth0") as h1:
+            link.from_host("h1", p.echo(source, destination, ident=number))
+            # The kernel has dealt with it: it tells the host so.
+            h1.wait_for(lambda f: f.dst == source)
+            assert not u.find(has_echo(number))
+    finally:
+        link.kill("c1")
+        link.start("c1")
+        link.wait_for(lambda: link.is_bound("c1"), 20)
 
 
 # Servers
@@ -174,11 +199,13 @@ def test_aero_111_by_the_embedded_prefix(any_link, u):
 
 
 def test_aero_111_by_the_id(any_link, u):
-    """fe80::ID reaches Relay and Server, below IP, from any Client."""
-    for target, value, way in ((1, b"relay1", ("s1",)), (12, b"server", ("s1", "r1"))):
+    """fe80::ID brings a message of any Client to that Relay or Server, unchanged, and no further."""
+    for target, value, way in ((1, b"relay1", ("s1", "r1")), (12, b"server", ("s1", "r1", "s2"))):
         message = p.neighbor_solicitation(C1, f"fe80::{target:x}", p.nonce(value))
         any_link.inject(message, "c1", "s1")
-        for node in way:
-            u.wait_for(lambda f, node=node, message=message: f.node == node and f.body == message)
-        answer = u.wait_for(lambda f, value=value: f.nd == p.NA and p.nd_option(f.body, p.NONCE) == p.nonce(value) and f.node == "s1")
-        assert (answer.inner.src, answer.inner.dst, answer.dst) == (f"fe80::{target:x}", C1, any_link.address("c1"))
+        for node, after in itertools.pairwise(way):
+            frame = u.wait_for(lambda f, node=node, message=message: f.node == node and f.body == message)
+            assert frame.dst == any_link.address(after)
+    assert not u.find(lambda f: f.node == "r1" and f.inner and f.inner.dst == "fe80::1")
+    assert not u.find(lambda f: f.node == "s2" and f.inner and f.inner.dst == "fe80::c")
+

@@ -175,7 +175,7 @@ def test_aero_127_servers_of_the_dns(make_bench, kind):
     bench = make_bench(nodes=("s1", "c1", "x"))
     FakeServer(bench)
     record = f"linkupnetworks {kind} {bench.address('s1', 4 if kind == 'A' else 6)}"
-    NameServer(bench, "x", {"example.net": [record]}).use("c1")
+    bench.resolve_at(NameServer(bench, "x", {"example.net": [record]}).address, "c1")
     bench.configure("c1", client={"server_addresses": []})
     bench.start("c1")
     assert bound(bench)["server_address"] == bench.address("s1", 4 if kind == "A" else 6)

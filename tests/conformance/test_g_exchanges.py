@@ -27,11 +27,11 @@ def waits(frames, scale: float) -> list[float]:
 
 
 def assert_doubling(found: list[float], first: float, scale: float) -> None:
-    """RT = IRT + RAND*IRT, then 2*RTprev + RAND*RTprev, RAND within 0.1; and what the machine adds in 0.15 real seconds."""
-    late = 0.15 * scale
-    assert 0.9 * first - late <= found[0] <= 1.1 * first + late, found
-    for before, after in zip(found, found[1:], strict=False):
-        assert 1.9 * before - 2 * late <= after <= 2.1 * before + 2 * late, found
+    """RT = IRT + RAND*IRT, then 2*RTprev + RAND*RTprev, RAND within 0.1; and what a busy machine adds in 0.5 real seconds."""
+    least, most = 0.9 * first, 1.1 * first
+    for wait in found:
+        assert 0.99 * least <= wait <= most + 0.5 * scale, found
+        least, most = 1.9 * least, 2.1 * most
 
 
 def elapsed(message: p.Dhcp) -> int:
@@ -51,17 +51,18 @@ def test_aero_121_renew_to_each_server(make_bench):
     u = bench.capture()
     bench.start("c1")
     for name, server in servers.items():
-        (solicit,) = u.wait_for_all(lambda f, name=name: f.dst == addresses[name] and f.dhcp and f.dhcp.type == p.SOLICIT, 1, 5)
-        (renew,) = u.wait_for_all(lambda f, name=name: f.dst == addresses[name] and f.dhcp and f.dhcp.type == p.RENEW, 1, 6)
+        solicit, renew = (u.wait_for(lambda f, name=name, kind=kind: f.dst == addresses[name] and f.dhcp and f.dhcp.type == kind, 15)
+                          for kind in (p.SOLICIT, p.RENEW))  # fmt: skip
+        granted = u.wait_for(lambda f, name=name: f.node == name and f.dhcp and f.dhcp.type == p.REPLY)
         assert (renew.inner.src, renew.inner.dst, renew.dport) == (C1, p.ALL_AGENTS, p.AERO_PORT)
-        assert renew.time - solicit.time < 2 + 1.5
+        assert 1.9 < renew.time - granted.time < 10, "T1 is 2 s"
         assert renew.dhcp.get(p.CLIENT_ID) == DUID
         assert renew.dhcp.get(p.SERVER_ID) == server.grants.server_id
         assert renew.dhcp.aero() == solicit.dhcp.aero() == {p.ALLAREQ: p.allareq(0, 255)}
         assert {prefix for _iaid, prefix, *_times in renew.dhcp.prefixes()} == set(NODES["c1"].acps)
+        server.grants.t1 = 1000
     # The Replies extend the leases.
-    time.sleep(0.3)
-    assert all(lease["renew_in"] > 1 for lease in bench.ask("c1", "leases"))
+    bench.wait_for(lambda: all(lease["renew_in"] > 900 for lease in bench.ask("c1", "leases")), 15)
 
 
 def test_aero_122_expiry_starts_over(client_bench, u):
@@ -92,29 +93,31 @@ def test_aero_123_solicit(client_bench, u):
 
 def test_aero_123_request(client_bench, u):
     """1 s, doubling up to 30 s, ten in all; then it starts over."""
-    scale = 60
+    scale = 20
     client_bench.time_scale = scale
     grants = client_bench.server.grants
     grants.rapid_commit = False
     grants.change = lambda reply: reply if reply.type == p.ADVERTISE else None
     client_bench.start("c1")
-    requests = sent(u, p.REQUEST, 10, 8)
+    requests = sent(u, p.REQUEST, 10, 12)
     assert len({f.dhcp.xid for f in requests}) == 1
-    assert all(26 <= wait <= 34 + 0.15 * scale for wait in waits(requests, scale)[6:])
+    found = waits(requests, scale)
+    assert_doubling(found[:4], 1, scale)
+    assert all(26 <= wait <= 34 + 0.5 * scale for wait in found[6:]), found
     after = u.wait_for(lambda f: f.node == "c1" and f.dhcp and f.time > requests[-1].time and f.dhcp.xid != requests[0].dhcp.xid)
     assert after.dhcp.type == p.SOLICIT
 
 
 def test_aero_123_renew(client_bench, u):
     """10 s, doubling up to 600 s."""
-    scale = 60
+    scale = 30
     client_bench.time_scale = scale
     grants = client_bench.server.grants
     grants.t1, grants.t2, grants.preferred, grants.valid = 5, 50000, 60000, 60000
     client_bench.start("c1")
     client_bench.wait_for(lambda: client_bench.is_bound("c1"))
     grants.silent = True
-    found = waits([f for f in sent(u, p.RENEW, 5, 8) if f.dhcp.xid == u.find(
+    found = waits([f for f in sent(u, p.RENEW, 5, 12) if f.dhcp.xid == u.find(
         lambda f: f.node == "c1" and f.dhcp and f.dhcp.type == p.RENEW)[-1].dhcp.xid], scale)  # fmt: skip
     assert_doubling(found, 10, scale)
 
@@ -128,7 +131,7 @@ def test_aero_124_transaction(client_bench, u):
     assert first.dhcp.xid == second.dhcp.xid == third.dhcp.xid
     assert elapsed(first.dhcp) == 0
     for frame in (second, third):
-        assert abs(elapsed(frame.dhcp) / 100 - (frame.time - first.time)) < 0.2
+        assert abs(elapsed(frame.dhcp) / 100 - (frame.time - first.time)) < 0.5
     values = p.vendor([p.allarep("198.51.100.101", 8060), p.aspadv("2001:db8::/32")])
 
     def answered(change) -> None:

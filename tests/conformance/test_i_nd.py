@@ -69,6 +69,15 @@ def test_aero_145_link_layer_options(exchange):
     assert {(p.NS, 0), (p.NA, 0), (p.REDIRECT, 0), (p.REDIRECT, p.AERO_PORT)} <= set(found)
 
 
+def test_aero_145_option_of_fixed_nodes(exchange):
+    """A Server's answer to a Neighbor Solicitation has a target link-layer address option, of nothing, and no source one."""
+    u = exchange.capture()
+    exchange.inject(p.neighbor_solicitation("fe80::2001:db8:1000:2000", "fe80::b", p.nonce(b"145145")), "c1", "s1")
+    answer = u.wait_for(lambda f: f.node == "s1" and f.nd == p.NA and p.nd_option(f.body, p.NONCE) == p.nonce(b"145145"))
+    options = [data for number, data in p.nd_options(answer.body) if number in (p.SLLAO, p.TLLAO)]
+    assert options == [p.tllao()]
+
+
 def test_aero_145_bytes_of_a_tllao(peer):
     """02 03 0000, Link ID, Preference, then port and address in the form they are filled in."""
     option = p.nd_option(peer.predirect(), p.TLLAO)
@@ -207,7 +216,7 @@ def test_aero_150_timestamps(exchange, peer):
         option = p.nd_option(packet, p.TIMESTAMP)
         assert (len(option), option[1], option[2:8]) == (16, 2, bytes(6))
         assert abs(time.time() - seconds_of(packet)) < 60
-    assert abs(time.time() - seconds_of(fresh[1])) < 2
+    assert abs(time.time() - seconds_of(fresh[1])) < 10
 
 
 def test_aero_151_nonces(exchange):

@@ -151,7 +151,7 @@ def test_aero_190_old_server_is_found_in_the_dns(make_bench):
     bench = make_bench(nodes=("r1", "s1", "s2", "c1", "x"))
     name = "b._server.linkupnetworks"
     names = NameServer(bench, "x", {"example.net": [f"{name} A {bench.address('s1', 4)}", f"{name} AAAA {bench.address('s1', 6)}"]})
-    names.use("s2")
+    bench.resolve_at(names.address, "s2")
     client = attached(bench, "s1", "s2")
     u = bench.capture()
     release(client)
@@ -172,7 +172,7 @@ def test_aero_191_old_server_forwards_for_five_seconds(moving):
     assert reply.address == bench.address("s2")
     u.wait_for(lambda f: (f.node, f.dst) == ("s1", bench.address("s2")) and f.dhcp and f.dhcp.type == p.REPLY)
     (row,) = bench.neighbors("s1", "static")
-    assert 3 < row["expires_in"] <= 5
+    assert 1 < row["expires_in"] <= 5
     assert bench.address("s2") in str(row)
     # What still comes to the old Server: r1's route leads there.
     for destination, number in ((H1, ident()), (H1_V4, ident())):
@@ -181,7 +181,7 @@ def test_aero_191_old_server_forwards_for_five_seconds(moving):
         u.wait_for(lambda f, n=number: (f.node, f.dst) == ("s1", bench.address("s2")) and has_echo(n)(f))
         u.wait_for(lambda f, n=number: (f.node, f.dst) == ("s2", bench.address("c1")) and has_echo(n)(f))
     bench.wait_for(lambda: not bench.neighbors("s1", "static"), 6, "the end of the entry")
-    assert 4.5 < time.monotonic() - released < 6
+    assert 5 <= time.monotonic() - released < 8
     assert not [row for row in bench.show("s1", "-6", "route") if row["dst"] == NODES["c1"].acps[0]]
     assert bench.neighbors("s2", "static")
 

@@ -75,7 +75,7 @@ def test_aero_210_client_asks_for_the_64_of_a_correspondent(client_bench):
     nibbles = {a: lookup_name(a).removesuffix(f".{CAPABILITY_SUFFIX}") for a in (yes, no, no_data)}
     lines = [f"*.{nibbles[yes][8:]} PTR example.com.", f"{nibbles[no_data]} TXT none"]
     names = NameServer(client_bench, "x", {CAPABILITY_SUFFIX: lines})
-    names.use("c1")
+    client_bench.resolve_at(names.address, "c1")
     client_bench.configure("c1", client={"capability_lookup": True})
     client_bench.start("c1")
     client_bench.wait_for(lambda: client_bench.is_bound("c1"), what="a lease")
@@ -104,7 +104,7 @@ def test_aero_211_servers_are_found_by_their_names(make_bench, tmp_path):
     """A Client that knows the domain only finds the Server by its A and AAAA records."""
     bench = make_bench(nodes=("s1", "c1", "x"))
     names = NameServer(bench, "x", {"example.net": []})
-    names.use("c1")
+    bench.resolve_at(names.address, "c1")
     assert names.ask("linkupnetworks.example.net", "A") == "NXDOMAIN"
     bench.start("s1")
     bench.closing(FakeDhcp(bench, "s1"))

@@ -127,7 +127,8 @@ def announced(routing: Routing, acps: set[str]) -> Callable[[], bool]:
 
 def test_aero_212_sessions_are_between_servers_and_relays(routing):
     """A Server has one to each Relay, from an AS of its own, and none to anybody else."""
-    assert routing.sessions("s1") == routing.sessions("s1", "Established") == {"r1", "r2"}
+    assert routing.sessions("s1") == {"r1", "r2"}
+    routing.bench.wait_for(lambda: routing.sessions("s1", "Established") == {"r1", "r2"})
     assert "4200000011" in routing.birdc("r1", "show", "protocols", "all", "s1")
     u = routing.bench.capture()
 
@@ -154,7 +155,9 @@ def test_aero_212_acps_come_and_go_with_the_delegation(routing):
 def test_aero_213_relays_have_sessions_with_servers_only(routing):
     """Each Relay with every Server and with the outside, none with the other Relay."""
     for relay in ("r1", "r2"):
-        assert routing.sessions(relay) == routing.sessions(relay, "Established") == {"s1", "s2", "outside_x1", "outside_x1-6"}
+        wanted = {"s1", "s2", "outside_x1", "outside_x1-6"}
+        assert routing.sessions(relay) == wanted
+        routing.bench.wait_for(lambda relay=relay, wanted=wanted: routing.sessions(relay, "Established") == wanted)
 
 
 def test_aero_213_outside_sees_the_asps_only(routing):

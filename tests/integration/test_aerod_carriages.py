@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import socket
-import subprocess
 import time
 from functools import partial
 
 import pytest
 
-from tests.integration.aerod_link import DUID, OUTSIDE4, OUTSIDE6, OWN4, OWN6, PREFIX, Link, missing, wait_for
+from tests.integration.aerod_link import DUID, OUTSIDE4, OUTSIDE6, OWN4, OWN6, Link, missing, wait_for
+from tests.namespaces import inside
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -44,8 +44,8 @@ def built(made: Link, over: str, of_link: str = "", keys: bool = False) -> Link:
 
 
 @pytest.fixture
-def link(tmp_path):
-    made = Link(tmp_path)
+def link():
+    made = Link()
     yield made
     made.destroy()
 
@@ -53,15 +53,10 @@ def link(tmp_path):
 class Capture:
     """The packets on the Client's underlay, from the IP header on."""
 
-    def __init__(self) -> None:
-        # A packet socket stays in the namespace it was made in.
-        with open(f"/run/netns/{PREFIX}c") as inside, open("/proc/self/ns/net") as outside:
-            _setns(inside.fileno())
-            try:
-                self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-                self._socket.bind(("eth0", 0))
-            finally:
-                _setns(outside.fileno())
+    def __init__(self, link: Link) -> None:
+        with inside(f"{link.prefix}c"):
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        self._socket.bind(("eth0", 0))
         self._socket.settimeout(0.3)
 
     def packets(self) -> list[bytes]:
@@ -74,13 +69,6 @@ class Capture:
 
     def close(self) -> None:
         self._socket.close()
-
-
-def _setns(fd: int) -> None:
-    import ctypes  # os.setns is newer than Python 3.11
-
-    if ctypes.CDLL(None, use_errno=True).setns(fd, 0):
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 def protocol(packet: bytes) -> int:
@@ -101,7 +89,7 @@ def ports(packet: bytes) -> tuple[int, int]:
 def test_everything_crosses(link, over, of_link, keys, seen):
     """The lease comes, all sizes pass both ways, and the underlay sees nothing but this encapsulation."""
     built(link, over, of_link, keys)
-    capture = Capture()
+    capture = Capture(link)
     for size in (64, 1280, 1400, 1500):
         for node, address in (("c", OUTSIDE4), ("c", OUTSIDE6), ("r", OWN4), ("r", OWN6)):
             assert wait_for(partial(link.pings, node, address, size), 5), (node, address, size)
@@ -139,7 +127,7 @@ def test_a_proven_path_carries_1500_bytes_whole(link):
     wait_for(made.has_lease)
     assert wait_for(lambda: made.pings("c", OUTSIDE6, 1500), 5)
     wait_for(lambda: made.ask("c", "counters").get("probes_answered"))
-    capture = Capture()
+    capture = Capture(link)
     assert made.pings("c", OUTSIDE6, 1500)
     out = [p for p in capture.packets() if p[12:16] == bytes([203, 0, 113, 101]) and len(p) > 1000]
     assert [(len(p), p[6] & 0x40, p[26:28]) for p in out] == [(1528, 0x40, b"\0\0")]
@@ -170,14 +158,13 @@ for text in sys.argv[1:]:
 def test_errors_of_the_underlay(link):
     """They reach the node with what they quote: sizes for the source, reassembly for the checksums."""
     built(link, "ipv4", 'udp_checksum = "never"\n')
-    capture = Capture()
+    capture = Capture(link)
     assert wait_for(lambda: link.pings("c", OUTSIDE4, 600), 5)
     sent = [p for p in capture.packets() if p[12:20] == bytes([203, 0, 113, 101, 203, 0, 113, 11]) and len(p) > 600]
     assert sent and sent[0][26:28] == b"\0\0"
     errors = [icmp_error(3, 4, 1700, sent[0][:200]), icmp_error(3, 4, 1700, sent[0][:28])]
     errors += [icmp_error(11, 1, 0, sent[0][:100])] * 3
-    sender = ["ip", "netns", "exec", f"{PREFIX}r", "python3", "-c", _SEND_ICMP]
-    subprocess.run([*sender, *(error.hex() for error in errors)], check=True)
+    link.run("r", "python3", "-c", _SEND_ICMP, *(error.hex() for error in errors))
     counters = wait_for(lambda: (c := link.ask("c", "counters")).get("underlay_not_reassembled") == 3 and c)
     assert (counters["underlay_too_big"], counters["drop_underlay_error_quote"]) == (1, 1)
     time.sleep(0.1)

@@ -16,7 +16,6 @@ import time
 
 import pytest
 
-from tests.integration import aerod_link
 from tests.integration.aerod_link import ACP4, ACP6, OUTSIDE6, OWN6, Link, missing, wait_for
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
@@ -47,11 +46,28 @@ connection.close()
 """
 
 
+_NEIGHBOR = '[[neighbor]]\nname = "{}"\nid = {}\naddresses = ["{}", "{}"]\n'
+
+
 class TwoServers(Link):
-    """The link of the other tests with a second Server."""
+    """The link of the other tests with a second Server, and a second access link of the Client."""
+
+    addresses = Link.addresses | {"s2": (S2, "fd00:ae::c")}
+    tables = Link.tables | {
+        "r": ("relay", "id = 1\n" + _NEIGHBOR.format("s", 11, S1, "fd00:ae::b") + _NEIGHBOR.format("s2", 12, S2, "fd00:ae::c")),
+        "s2": ("server", "id = 12\n[server]\n" + _NEIGHBOR.format("r", 1, "203.0.113.1", "fd00:ae::1")
+               + f'[[other_server]]\nname = "s"\nid = 11\naddresses = ["{S1}"]\n'),
+        "c": ("client", Link.tables["c"][1] + f'server_count = 1\nserver_addresses = ["{S1}", "{S2}"]\n'
+              '[[underlay]]\ninterface = "eth2"\nlink_id = 1\npreference = 200\n'),
+    }  # fmt: skip
+
+    def write_config(self, node: str) -> None:
+        super().write_config(node, server_addresses="")
 
     def build(self) -> None:
         super().build()
+        self.attach("c", "eth2", "vc2")
+        self.run("s2", "ip", "-6", "route", "add", "::/0", "via", "fe80::1", "dev", "aero0", "table", "8060", "proto", "bird")
         self._routes = threading.Thread(target=self._announce, daemon=True)
         self._running = True
         self._routes.start()
@@ -83,40 +99,14 @@ class TwoServers(Link):
         text = text.replace(str(self.directory / "s") + "/", f"{files}/").replace("AE0B", "AE0C")
         (files / "kea.json").write_text(text)
         variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
-        self._spawn("kea2", "s2", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+        self.spawn("kea2", "s2", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
 
 
 @pytest.fixture
-def link(tmp_path, monkeypatch):
-    monkeypatch.setattr(aerod_link, "PREFIX", "aero3mobility-")
-    monkeypatch.setitem(aerod_link._ADDRESSES, "s2", (S2, "fd00:ae::c"))
-    relay = '[[neighbor]]\nname = "{}"\nid = {}\naddresses = ["{}", "{}"]\n'
-    for node, more in {
-        "r": "id = 1\n" + relay.format("s", 11, S1, "fd00:ae::b") + relay.format("s2", 12, S2, "fd00:ae::c"),
-        "s": aerod_link._MORE["s"][1],
-        "s2": "id = 12\n[server]\n" + relay.format("r", 1, "203.0.113.1", "fd00:ae::1")
-        + '[[other_server]]\nname = "s"\nid = 11\naddresses = ["203.0.113.11"]\n',
-        "c": aerod_link._MORE["c"][1] + f'server_count = 1\nserver_addresses = ["{S1}", "{S2}"]\n',
-    }.items():
-        role = "server" if node == "s2" else aerod_link._MORE[node][0]
-        monkeypatch.setitem(aerod_link._MORE, node, (role, more))
-    made = TwoServers(tmp_path)
-    original = made.write_config
-
-    def write_config(node: str) -> None:
-        if node == "c":
-            second = '[[underlay]]\ninterface = "eth2"\nlink_id = 1\npreference = 200\n'
-            original(node, more=second, server_addresses="")
-        else:
-            original(node)
-
-    made.write_config = write_config
-    monkeypatch.setattr(made, "run", _making_s2(made))
+def link():
+    made = TwoServers()
     try:
         made.build()
-        made._connect("core", "vc2", "c", "eth2")
-        made.run("core", "ip", "link", "set", "vc2", "master", "br0")
-        made.run("s2", "ip", "-6", "route", "add", "::/0", "via", "fe80::1", "dev", "aero0", "table", "8060", "proto", "bird")
         for node in ("r", "s", "s2", "c"):
             made.start(node)
         made.start_kea()
@@ -128,23 +118,8 @@ def link(tmp_path, monkeypatch):
         made.destroy()
 
 
-def _making_s2(made: TwoServers):
-    """``run`` that makes the namespace of s2 when that of s is made."""
-    plain = made.run
-
-    def run(node: str, *command: str, check: bool = True) -> str:
-        if node == "s" and command == ("ip", "link", "set", "lo", "up"):
-            aerod_link._run("ip", "netns", "add", aerod_link.PREFIX + "s2")
-            plain("s2", *command)
-            (made.directory / "s2").mkdir(exist_ok=True)
-        return plain(node, *command, check=check)
-
-    return run
-
-
 def python(made: Link, node: str, program: str) -> subprocess.Popen:
-    command = ["ip", "netns", "exec", aerod_link.PREFIX + node, "python3", "-c", program]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([*made.within(node), "python3", "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def addresses(made: Link, interface: str, *ones: str) -> None:

@@ -7,15 +7,16 @@ import subprocess
 
 import pytest
 
-from tests.integration.aerod_link import ACP4, ACP6, Link, missing, wait_for
+from tests.integration.aerod_link import ACP4, ACP6, Link, missing
+from tests.namespaces import wait_for
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 KEA_ACP4 = "::ffff:198.51.100.32"
 
 
 @pytest.fixture
-def link(tmp_path):
-    made = Link(tmp_path)
+def link():
+    made = Link()
     try:
         made.build()
         for node in ("r", "s", "c"):

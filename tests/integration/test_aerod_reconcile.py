@@ -10,17 +10,16 @@ from aerod.shell.loop import Loop
 from aerod.shell.route_sweep import RouteSweep
 from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import MAIN_TABLE, Route
-from tests.conformance.netns import inside
-from tests.integration import aerod_link
-from tests.integration.aerod_link import ACP4, ACP6, OUTSIDE6, OWN6, Link, missing, wait_for
+from tests.integration.aerod_link import ACP4, ACP6, OUTSIDE6, OWN6, Link, missing
+from tests.namespaces import inside, run, wait_for
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 STRAY = "2001:db8:dead::/64"
 
 
 @pytest.fixture(scope="module")
-def link(tmp_path_factory):
-    made = Link(tmp_path_factory.mktemp("link"))
+def link():
+    made = Link()
     try:
         made.build()
         for node in ("r", "s", "c"):
@@ -94,7 +93,7 @@ def test_a_full_disk(link) -> None:
     link.kill("s", 15)
     disk = files / "disk"
     disk.mkdir()
-    aerod_link._run("mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk))
+    run("mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk))
     try:
         (disk / "state.json").write_text(text)
         link.start("s", state_dir=disk)
@@ -114,14 +113,42 @@ def test_a_full_disk(link) -> None:
         assert link.log("s").count("could not be saved") == 1
         link.kill("s", 15)
     finally:
-        aerod_link._run("umount", str(disk))
+        run("umount", str(disk))
     link.start("s")
+
+
+def audit(link: Link) -> dict:
+    return (link.ask("s", "status") or {}).get("lease_audit") or {}
+
+
+def leases(link: Link) -> list[str]:
+    rows = link.ask_kea("lease6-get-all").get("arguments", {}).get("leases", [])
+    return sorted(row["ip-address"] for row in rows)
+
+
+def test_a_lease_deleted_in_kea(link) -> None:
+    """An operator's hand: the Client renews and has it again, everywhere."""
+    wait_for(lambda: len(leases(link)) == 2)
+    before = leases(link)
+    end = {"type": "IA_PD", "ip-address": ACP6.split("/")[0]}
+    assert link.ask_kea("lease6-del", **end)["result"] == 0
+    wait_for(lambda: leases(link) == before, 25)
+    assert routes(link) == {ACP6, ACP4}
+    wait_for(lambda: audit(link).get("neighbors_without_lease") == {"count": 0, "sample": []}, 25)
+
+
+def test_a_lease_of_nobody(link) -> None:
+    """What aerod does not know at the second look is ended in Kea."""
+    stray = {"type": "IA_PD", "ip-address": "2001:db8:99::", "prefix-len": 64, "duid": "00:02:03:04", "iaid": 1}
+    assert link.ask_kea("lease6-add", **stray, **{"subnet-id": 1})["result"] == 0
+    assert len(leases(link)) == 3
+    wait_for(lambda: len(leases(link)) == 2, 40)
 
 
 def test_a_slow_look_at_many_routes(link) -> None:
     """Ten thousand routes arrive whole, a piece at a time, and what changes meanwhile is marked."""
     lines = (f"route add 2001:db9:{n >> 8:x}:{n & 255:x}00::/64 dev lo proto 77\n" for n in range(10_000))
-    aerod_link._run("ip", "netns", "exec", aerod_link.PREFIX + "h", "ip", "-6", "-batch", "-", given="".join(lines))
+    run("ip", "-n", link.prefix + "h", "-6", "-batch", "-", given="".join(lines))
     found: list[tuple[list[Route], set[Prefix], bool]] = []
     loop = Loop()
     errors: list[OSError] = []
@@ -130,7 +157,7 @@ def test_a_slow_look_at_many_routes(link) -> None:
         found.append(result)
         loop.stop()
 
-    with inside(aerod_link.PREFIX + "h"):
+    with inside(link.prefix + "h"):
         dumps = ((2, MAIN_TABLE, 77), (10, 8060, 77), (10, MAIN_TABLE, 77))
         sweep = RouteSweep(loop, dumps, done, errors.append)
         sweep.start()

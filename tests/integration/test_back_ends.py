@@ -84,7 +84,7 @@ def start_kea(link: Link, place: Path, backend: str, *prefix: str, **replaced: s
     shutil.chown(place, "_kea")
     variables = {"KEA_PIDFILE_DIR": str(place), "KEA_LOCKFILE_DIR": "none"}
     link.start("s")
-    link._spawn("dhcp", "s", *prefix, "kea-dhcp6", "-c", str(place / "kea.conf"), **variables)
+    link.spawn("dhcp", "s", *prefix, "kea-dhcp6", "-c", str(place / "kea.conf"), **variables)
 
 
 def has_both(link: Link) -> bool:
@@ -145,7 +145,7 @@ def test_isc_dhcpd(link, place):
     (place / "dhcpd.conf").write_text(re.sub(r"/var/lib/dhcp", str(place), text))
     (place / "dhcpd6.leases").touch()
     wait_for(lambda: link.ask("s", "status"))
-    link._spawn("dhcp", "s", "dhcpd", "-6", "-f", "-q", "--no-pid", "-cf", f"{place}/dhcpd.conf", "aero-dhcp0")
+    link.spawn("dhcp", "s", "dhcpd", "-6", "-f", "-q", "--no-pid", "-cf", f"{place}/dhcpd.conf", "aero-dhcp0")
     wait_for(lambda: has_both(link), 30)
 
 

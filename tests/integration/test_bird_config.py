@@ -8,15 +8,14 @@ Needs root and the packages bird2 and iproute2.
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import time
+import signal
 from pathlib import Path
 
 import jinja2
 import pytest
+
+from tests.namespaces import Namespaces, run, wait_for
 
 ROLES = Path(__file__).parents[2] / "roles"
 # x1.conf: the peer outside.  rogue.conf: a Server gone wrong.
@@ -27,28 +26,6 @@ RELAY_ASN = 64512
 OUTSIDE_ASN = 64999
 IDS = {"r1": 1, "r2": 2, "s1": 11, "s2": 12, "s3": 13}
 WAIT = 30.0
-
-
-def namespace(node: str) -> str:
-    return f"aeroroles-{os.getpid()}-{node}"
-
-
-def run(*command: str, check: bool = True) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert not check or done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def ip(node: str, *arguments: str) -> str:
-    return run("ip", "-n", namespace(node), *arguments)
-
-
-def wait_until(what: str, true) -> None:
-    """Poll until ``true()`` holds; fail with ``what`` after WAIT seconds."""
-    deadline = time.monotonic() + WAIT
-    while not true():
-        assert time.monotonic() < deadline, f"not within {WAIT:.0f} s: {what}"
-        time.sleep(0.3)
 
 
 def link() -> dict:
@@ -83,52 +60,34 @@ def render(role: str, node: str, model: dict | None = None) -> str:
     )
 
 
-class Link:
+class Link(Namespaces):
     """The running namespaces and BIRD processes."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.birds: dict[str, subprocess.Popen] = {}
-
     def build(self) -> None:
-        run("ip", "netns", "add", namespace("hub"))
+        self.add("hub", *IDS, "x1")
         for bridge in ("tunnel", "outside"):
-            ip("hub", "link", "add", bridge, "type", "bridge")
-            ip("hub", "link", "set", "dev", bridge, "up")
-        for node in (*IDS, "x1"):
-            run("ip", "netns", "add", namespace(node))
-            ip(node, "link", "set", "dev", "lo", "up")
+            self.ip("hub", f"link add {bridge} type bridge", f"link set dev {bridge} up")
         for node, number in IDS.items():
             self.plug(node, "aero0", "tunnel")
-            ip(node, "addr", "add", f"fe80::{number:x}/64", "dev", "aero0", "nodad")
+            self.ip(node, f"addr add fe80::{number:x}/64 dev aero0 nodad")
         for node, number in (("r1", 1), ("r2", 2), ("x1", 9)):
             self.plug(node, "eth0", "outside")
-            ip(node, "addr", "add", f"203.0.113.{number}/24", "dev", "eth0")
-            ip(node, "addr", "add", f"fd00:ae::{number}/64", "dev", "eth0", "nodad")
+            self.ip(node, f"addr add 203.0.113.{number}/24 dev eth0", f"addr add fd00:ae::{number}/64 dev eth0 nodad")
 
-    @staticmethod
-    def plug(node: str, interface: str, bridge: str) -> None:
+    def plug(self, node: str, interface: str, bridge: str) -> None:
         port = f"{node}-{bridge}"
-        ip(node, "link", "add", interface, "type", "veth", "peer", "name", port, "netns", namespace("hub"))
-        ip(node, "link", "set", "dev", interface, "addrgenmode", "none")
-        ip(node, "link", "set", "dev", interface, "up")
-        ip("hub", "link", "set", "dev", port, "master", bridge, "up")
+        self.ip(node, f"link add {interface} type veth peer name {port} netns {self.prefix}hub",
+                f"link set dev {interface} addrgenmode none", f"link set dev {interface} up")  # fmt: skip
+        self.ip("hub", f"link set dev {port} master {bridge} up")
 
     def start(self, node: str, config: str) -> None:
         path = self.directory / f"{node}.conf"
         path.write_text(config)
         run("bird", "-p", "-c", str(path))
-        self.birds[node] = subprocess.Popen(
-            ["ip", "netns", "exec", namespace(node), "bird", "-f", "-c", str(path), "-s", self.socket(node),
-             "-P", str(self.directory / f"{node}.pid")],
-            stderr=subprocess.DEVNULL,
-        )
+        self.spawn(node, node, "bird", "-f", "-c", str(path), "-s", self.socket(node), "-P", str(self.directory / f"{node}.pid"))
 
     def stop(self, node: str) -> None:
-        bird = self.birds.pop(node, None)
-        if bird:
-            bird.terminate()
-            bird.wait(10)
+        self.kill(node, signal.SIGTERM)
 
     def socket(self, node: str) -> str:
         return str(self.directory / f"{node}.ctl")
@@ -154,14 +113,11 @@ class Link:
                         seen.setdefault(prefix, set()).add(found[1].strip())
         return seen
 
-    @staticmethod
-    def kernel(node: str, table: str = "main") -> dict[str, dict]:
+    def kernel(self, node: str, table: str = "main") -> dict[str, dict]:
         """The routes BIRD wrote into a kernel table, both families, prefix -> the route."""
         routes = {}
         for family, default in (("-4", "0.0.0.0/0"), ("-6", "::/0")):
-            command = ("ip", "-n", namespace(node), "-j", family, "route", "show", "table", table)
-            shown = run(*command, check=False)  # a table without any route is an error
-            for route in json.loads(shown or "[]"):
+            for route in self.show(node, family, "route", "show", "table", table):
                 if route.get("protocol") == "bird":
                     routes[default if route["dst"] == "default" else route["dst"]] = route
         return routes
@@ -174,43 +130,36 @@ class Link:
             if route.get("dev") == "aero0" and ("gateway" in route or "via" in route)
         }
 
-    def remove(self) -> None:
-        for node in list(self.birds):
-            self.stop(node)
-        for node in (*IDS, "x1", "hub"):
-            run("ip", "netns", "del", namespace(node), check=False)
-
 
 SERVERS_OF = {"s1": ["2001:db8:1::/56", "198.51.100.32/28", "2001:db9:0:7::/64"], "s2": ["2001:db8:2:1::/64"]}
 
 
 @pytest.fixture(scope="module")
-def net(tmp_path_factory):
-    net = Link(tmp_path_factory.mktemp("bird"))
-    net.remove()
+def net():
+    net = Link()
     try:
         net.build()
         for server, acps in SERVERS_OF.items():
             for acp in acps:
-                ip(server, "route", "add", acp, "dev", "aero0", "proto", "128")
-        ip("s1", "route", "add", "2001:db8:77::/48", "dev", "aero0", "proto", "static")
+                net.ip(server, f"route add {acp} dev aero0 proto 128")
+        net.ip("s1", "route add 2001:db8:77::/48 dev aero0 proto static")
         for relay in ("r1", "r2"):
             net.start(relay, render("relay", relay))
         for server in SERVERS_OF:
             net.start(server, render("server", server))
         net.start("x1", (CONFIGS / "x1.conf").read_text())
-        wait_until("r1 and r2 have their sessions", lambda: all(
-            {"s1", "s2", "outside_x1", "outside_x1-6"} <= net.established(relay) for relay in ("r1", "r2")))
+        wait_for(lambda: all(
+            {"s1", "s2", "outside_x1", "outside_x1-6"} <= net.established(relay) for relay in ("r1", "r2")), WAIT, "r1 and r2 have their sessions")
         yield net
     finally:
-        net.remove()
+        net.destroy()
 
 
 def test_relay_sends_each_acp_to_its_server(net):
     """An ACP is in the Relay's kernel through fe80::ID on aero0, IPv4 and IPv6 alike."""
     expected = {acp: f"fe80::{IDS[server]:x}" for server, acps in SERVERS_OF.items() for acp in acps}
-    wait_until("ACPs at the Relays", lambda: all(
-        expected.items() <= net.next_hops(relay).items() for relay in ("r1", "r2")))
+    wait_for(lambda: all(
+        expected.items() <= net.next_hops(relay).items() for relay in ("r1", "r2")), WAIT, "ACPs at the Relays")
 
 
 def test_relay_calls_the_rest_of_an_asp_unreachable(net):
@@ -223,21 +172,21 @@ def test_relay_calls_the_rest_of_an_asp_unreachable(net):
 
 
 def test_relay_takes_routes_from_outside_but_no_default_and_nothing_inside(net):
-    wait_until("x1's prefixes at r1", lambda: {"3fff:1::/48", "198.18.0.0/24"} <= set(net.kernel("r1")))
+    wait_for(lambda: {"3fff:1::/48", "198.18.0.0/24"} <= set(net.kernel("r1")), WAIT, "x1's prefixes at r1")
     assert "2001:db8:bad::/48" not in net.kernel("r1")
 
 
 def test_server_default_is_in_table_8060_only(net):
     """D15: the default toward a Relay never touches the main table, and nothing else is written."""
-    wait_until("the Servers' defaults", lambda: all(
-        net.next_hops(server, "8060") == {"::/0": "fe80::1", "0.0.0.0/0": "fe80::1"} for server in SERVERS_OF))
+    wait_for(lambda: all(
+        net.next_hops(server, "8060") == {"::/0": "fe80::1", "0.0.0.0/0": "fe80::1"} for server in SERVERS_OF), WAIT, "the Servers' defaults")
     assert [net.kernel(server) for server in SERVERS_OF] == [{}, {}]
 
 
 def test_outside_sees_the_asps_as_the_relays_own(net):
     """AERO-213: exactly the ASPs, path = the Relays' ASN, none of the Servers' communities."""
     expected = {asp: {str(RELAY_ASN)} for asp in ASPS}
-    wait_until("the ASPs at x1", lambda: net.seen_outside("r1") == net.seen_outside("r2") == expected)
+    wait_for(lambda: net.seen_outside("r1") == net.seen_outside("r2") == expected, WAIT, "the ASPs at x1")
     assert "8060" not in net.birdc("x1", "show", "route", "all")
 
 
@@ -246,7 +195,7 @@ def test_relay_refuses_what_no_server_may_announce(net):
     net.start("s3", (CONFIGS / "rogue.conf").read_text())
     try:
         good = {"2001:db8:dd::/48", "198.51.100.240/28"}
-        wait_until("the rogue's two good routes", lambda: good <= set(net.kernel("r1")))
+        wait_for(lambda: good <= set(net.kernel("r1")), WAIT, "the rogue's two good routes")
         acps = {acp for acps in SERVERS_OF.values() for acp in acps}
         assert set(net.kernel("r1")) - acps - {*ASPS, "3fff:1::/48", "198.18.0.0/24"} == good
         assert set(net.seen_outside()) == set(ASPS)
@@ -267,35 +216,35 @@ def test_adding_a_neighbor_keeps_the_sessions(net):
     for config in (full.replace("protocol bgp 's3'", "#"), full):
         path.write_text(config)
         assert "Reconfig" in net.birdc("r1", "configure")
-        wait_until("the new configuration", lambda: "in progress" not in net.birdc("r1", "show", "status"))
+        wait_for(lambda: "in progress" not in net.birdc("r1", "show", "status"), WAIT, "the new configuration")
     assert since() == before
 
 
 def test_acp_goes_with_its_client(net):
-    ip("s2", "route", "del", "2001:db8:2:1::/64", "dev", "aero0", "proto", "128")
-    wait_until("withdrawn at r1", lambda: "2001:db8:2:1::/64" not in net.kernel("r1"))
-    ip("s2", "route", "add", "2001:db8:2:1::/64", "dev", "aero0", "proto", "128")
-    wait_until("back at r1", lambda: "2001:db8:2:1::/64" in net.kernel("r1"))
+    net.ip("s2", "route del 2001:db8:2:1::/64 dev aero0 proto 128")
+    wait_for(lambda: "2001:db8:2:1::/64" not in net.kernel("r1"), WAIT, "withdrawn at r1")
+    net.ip("s2", "route add 2001:db8:2:1::/64 dev aero0 proto 128")
+    wait_for(lambda: "2001:db8:2:1::/64" in net.kernel("r1"), WAIT, "back at r1")
 
 
 def test_relay_without_servers_is_not_used_from_outside(net):
     """D19: r1 cut off from all Servers withdraws the ASPs; r2 carries on; both again afterwards."""
-    ip("hub", "link", "set", "dev", "r1-tunnel", "down")
-    wait_until("r1 shows nothing outside", lambda: net.seen_outside("r1") == {})
+    net.ip("hub", "link set dev r1-tunnel down")
+    wait_for(lambda: net.seen_outside("r1") == {}, WAIT, "r1 shows nothing outside")
     assert net.seen_outside("r2") == {asp: {str(RELAY_ASN)} for asp in ASPS}
     routes = net.kernel("r1")
     assert routes["2001:db8::/32"]["type"] == "unreachable" and "2001:db8:1::/56" not in routes
-    wait_until("s1 uses r2", lambda: net.next_hops("s1", "8060")["::/0"] == "fe80::2")
-    ip("hub", "link", "set", "dev", "r1-tunnel", "up")
-    wait_until("r1 is back", lambda: set(net.seen_outside("r1")) == set(ASPS))
-    wait_until("with all ACPs", lambda: {"2001:db8:1::/56", "2001:db8:2:1::/64"} <= set(net.kernel("r1")))
+    wait_for(lambda: net.next_hops("s1", "8060")["::/0"] == "fe80::2", WAIT, "s1 uses r2")
+    net.ip("hub", "link set dev r1-tunnel up")
+    wait_for(lambda: set(net.seen_outside("r1")) == set(ASPS), WAIT, "r1 is back")
+    wait_for(lambda: {"2001:db8:1::/56", "2001:db8:2:1::/64"} <= set(net.kernel("r1")), WAIT, "with all ACPs")
 
 
 def test_one_server_is_enough(net):
     """The ASPs stay outside while any Server is there, and leave with the last one."""
     net.stop("s1")
-    wait_until("s1's Clients are gone", lambda: "2001:db8:1::/56" not in net.kernel("r1"))
+    wait_for(lambda: "2001:db8:1::/56" not in net.kernel("r1"), WAIT, "s1's Clients are gone")
     assert set(net.seen_outside("r1")) == set(ASPS)
     assert net.kernel("r1")["2001:db9:0:7::/64"]["type"] == "unreachable"
     net.stop("s2")
-    wait_until("nothing outside", lambda: net.seen_outside() == {})
+    wait_for(lambda: net.seen_outside() == {}, WAIT, "nothing outside")

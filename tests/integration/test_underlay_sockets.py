@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.aerod_link import PREFIX, missing
+from tests.namespaces import Namespaces, missing
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ADDRESSES = {"a": ("203.0.113.1", "fd00:ae::1"), "b": ("203.0.113.2", "fd00:ae::2")}
 
 _COMMON = """
-import json, socket, sys, time
+import json, select, socket, sys, time
 from collections import Counter
 from aerod.address import LinkLayerAddress, parse_address
 from aerod.interface import Datagram, OuterHeader, Underlay
@@ -46,16 +46,18 @@ for case in json.loads(sys.argv[2]):
 print(json.dumps([counters, errors]))
 """
 
-# Prints for each datagram what the endpoint received, and the frames beneath it.
+# Prints for each datagram what the endpoint received, and the frames beneath it, when its input has ended.
 _RECEIVER = _COMMON + """
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
 wire.bind(("eth0", 0))
 wire.settimeout(0.1)
 endpoints = [endpoint(text) for text in sys.argv[2:]]
 print("ready", flush=True)
-end = time.monotonic() + 3
+end = None
 received, frames = [], []
-while time.monotonic() < end:
+while end is None or time.monotonic() < end:
+    if end is None and select.select([sys.stdin], [], [], 0)[0]:
+        end = time.monotonic() + 0.5
     try:
         frames.append(wire.recv(65535).hex())
     except TimeoutError:
@@ -70,32 +72,26 @@ print(json.dumps([received, frames]))
 
 @pytest.fixture
 def namespaces():
-    names = [PREFIX + node for node in ADDRESSES]
+    made = Namespaces()
     try:
-        for name in names:
-            subprocess.run(["ip", "netns", "add", name], check=True)
-        ends = ["ip", "-n", names[0], "link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", names[1]]
-        subprocess.run(ends, check=True)
-        for name, addresses in zip(names, ADDRESSES.values(), strict=True):
-            subprocess.run(["ip", "-n", name, "link", "set", "eth0", "up"], check=True)
-            for address in addresses:
-                length, more = ("/64", ["nodad"]) if ":" in address else ("/24", [])
-                add = ["ip", "-n", name, "addr", "add", address + length, "dev", "eth0", *more]
-                subprocess.run(add, check=True)
-        yield names
+        made.add(*ADDRESSES)
+        made.ip("a", f"link add eth0 type veth peer name eth0 netns {made.prefix}b")
+        for name, (ipv4, ipv6) in ADDRESSES.items():
+            made.ip(name, "link set eth0 up", f"addr add {ipv4}/24 dev eth0", f"addr add {ipv6}/64 dev eth0 nodad")
+        yield made
     finally:
-        for name in names:
-            subprocess.run(["ip", "netns", "del", name], check=False)
+        made.destroy()
 
 
 def exchange(namespaces, cases, **how):
     """(what the receiver's endpoint saw, frames as bytes from the IP header on, counters and errors)."""
     how = json.dumps(how)
-    a, b = ([("ip"), "netns", "exec", name, sys.executable, "-c"] for name in namespaces)
+    a, b = ([*namespaces.within(name), sys.executable, "-c"] for name in ADDRESSES)
     options = {"stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
-    with subprocess.Popen([*b, _RECEIVER, how, *ADDRESSES["b"]], **options) as receiver:
+    with subprocess.Popen([*b, _RECEIVER, how, *ADDRESSES["b"]], stdin=subprocess.PIPE, **options) as receiver:
         assert receiver.stdout.readline() == "ready\n"
         sent = subprocess.run([*a, _SENDER, how, json.dumps(cases)], check=True, **options)
+        receiver.stdin.close()
         received, frames = json.loads(receiver.stdout.read())
     packets = [bytes.fromhex(frame)[14:] for frame in frames]
     ours = [p for p in packets if p[0] >> 4 in (4, 6) and p[9 if p[0] >> 4 == 4 else 6] in (4, 17, 41, 44)]

@@ -22,6 +22,8 @@ from ansible_collections.aero.link.plugins.module_utils._variables import (
     VARIABLES,
 )
 
+from tests.conformance.requirements import described, load, numbers_with_test
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -124,6 +126,17 @@ def test_named_files_exist(page):
     named = re.findall(rf"(?<![\w/.~-])((?:{'|'.join(tops)})/[\w./*<>-]*)", page.read_text())
     patterns = {re.sub(r"<\w+>", "*", name.rstrip("./")) for name in named}
     assert sorted(p for p in patterns if "my-site" not in p and not any(ROOT.glob(p))) == []
+
+
+def test_page_of_conformance_has_the_requirements_as_they_are():
+    """A run of all tests writes it; what does not depend on the run must be as in the list it is made from."""
+    lines = re.findall(r"^(\| AERO-.*\|) [^|]*\| ([a-z ]+) \|$", (ROOT / "docs" / "conformance.md").read_text(), re.MULTILINE)
+    requirements = list(load().values())
+    assert [line for line, _result in lines] == [described(requirement) for requirement in requirements]
+    tested = numbers_with_test()
+    for requirement, (_line, result) in zip(requirements, lines, strict=True):
+        without = "later" if requirement.later else "left out"
+        assert result in (("passed", "failed") if requirement.number in tested else (without,)), requirement.id
 
 
 def test_short_names_of_decisions_in_the_code_are_explained():

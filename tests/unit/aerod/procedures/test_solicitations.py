@@ -7,12 +7,12 @@ import pytest
 
 from aerod.address import LinkLayerAddress, parse_address
 from aerod.wire import nd
-from aerod.wire.nd_options import LinkLayerOption, Nonce
+from aerod.wire.nd_options import SOURCE_LINK_LAYER_ADDRESS, LinkLayerOption, Nonce
 from tests.unit.aerod.harness import Link, lla
 
 C1_LL, S1_LL, R1_LL = (parse_address(a) for a in ("fe80::2001:db8:1000:2000", "fe80::b", "fe80::1"))
 C1_AT, S1_AT, R1_AT = lla("203.0.113.101"), lla("203.0.113.11"), lla("203.0.113.1")
-OPTIONS = (Nonce(b"123456"), LinkLayerOption(False, 3, 9, LinkLayerAddress(parse_address("192.0.2.9"), 9)))
+OPTIONS = (Nonce(b"123456"), LinkLayerOption(SOURCE_LINK_LAYER_ADDRESS, 3, 9, LinkLayerAddress(parse_address("192.0.2.9"), 9)))
 
 
 @pytest.fixture
@@ -34,7 +34,8 @@ def test_server_answers_a_solicitation(link) -> None:
     assert datagram.remote == C1_AT
     assert (answer.target, answer.router, answer.solicited, answer.override) == (S1_LL, True, True, True)
     assert answer.find(Nonce) == Nonce(b"123456")
-    assert answer.find(LinkLayerOption).address == LinkLayerAddress(bytes(16), 0)
+    told = answer.find(LinkLayerOption)
+    assert told.is_target and told.address == LinkLayerAddress(bytes(16), 0)
     assert link.s1.node.neighbors(link.now) == before
 
 

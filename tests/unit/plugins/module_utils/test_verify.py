@@ -52,6 +52,18 @@ BROKEN = {
         "n['c1']['firewall']['present'] = False",
         ["c1: nftables table inet aero: expected present, found absent"],
     ),
+    "mismatches": (
+        "n['s1']['mismatches'] = [{'name': 'neighbor without route', 'count': 7, 'sample': ['2001:db8:1::/64']}, "
+        "{'name': 'route not announced', 'count': 1, 'sample': []}]",
+        [
+            "s1: neighbor without route: expected none, found 7 (such as 2001:db8:1::/64)",
+            "s1: route not announced: expected none, found 1",
+        ],
+    ),
+    "state not saved": (
+        "n['c1']['aerod']['status']['save_error'] = 'No space left on device'",
+        ["c1: state of aerod: expected saved, found No space left on device"],
+    ),
     "wrong ID": (
         "n['s1']['aerod']['status']['id'] = 13",
         ["s1: ID of aerod: expected 11, found 13"],

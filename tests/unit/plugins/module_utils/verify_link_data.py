@@ -87,6 +87,7 @@ def _node(role, addresses=(), units=()):
             "inside": {},
         },
         "bgp": None,
+        "mismatches": [],
         "names": [],
         "firewall": {"present": True, "rules_hash": "00"},
         "units": {unit: {"state": "active"} for unit in ("aero-firewall", "aero-interface", "aerod", *units)},

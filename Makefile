@@ -107,6 +107,10 @@ bench: root ## Measure what the running lab costs
 bench-handover: root ## Measure what moves cost a stream in the running lab (MOVES=100)
 	$(SUDO) env MOVES=$(or $(MOVES),100) $(VENV)/bin/python tests/bench/handover.py
 
+.PHONY: bench-table
+bench-table: venv-dev ## Measure what ACP tables of up to a million rows cost the controller
+	$(VENV)/bin/python tests/bench/acp_table.py
+
 .PHONY: daemons
 daemons:
 	@$(SUDO) tests/install-daemons

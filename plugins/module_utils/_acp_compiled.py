@@ -87,6 +87,10 @@ class Compiled:
         """The canonical lines (``_acp_digest``), sorted."""
         return self._by_client[:].decode().splitlines(keepends=True)
 
+    def clients(self) -> list[Client]:
+        """All rows, sorted by Client ID."""
+        return [self.client(line.partition(" ")[0]) for line in self.lines()]
+
     def client(self, client_id: str) -> Client | None:
         """The row of a Client ID, which is in lower-case hexadecimal digits."""
         acps = next(_lines_from(self._by_client, f"{client_id} "), "").split()

@@ -77,14 +77,14 @@ def build(
     """
     drafted, source = draft(hosts, groups)
     if source is None:
-        return {}, _lines(drafted.errors, hosts)
+        return {}, mistake_lines(drafted.errors, hosts)
     # Without valid ASPs every row would be wrong, which nobody wants to read.
     table, mistakes = open_table(source, drafted.link["asps"] or None)
     name = source if isinstance(source, str) else _acp_table.DATA
     acps_of = _acps_of_clients(drafted, table)
     if table is not None:
         _model_checks.check_client_ids(drafted, acps_of, name)
-    lines = _lines(drafted.errors, hosts) + mistakes
+    lines = mistake_lines(drafted.errors, hosts) + mistakes
     return ({} if lines else describe(drafted, name, table, acps_of)), lines
 
 
@@ -243,7 +243,7 @@ def _table_path(name: str, hosts: Hosts) -> str:
     return next((path for path in paths if os.path.exists(path)), paths[0])
 
 
-def _lines(errors: Errors, hosts: Hosts) -> list[str]:
+def mistake_lines(errors: Errors, hosts: Hosts) -> list[str]:
     """The mistakes sorted by host; one that every host has is said once, and first."""
     holders: dict[str, set[str]] = collections.defaultdict(set)
     for host, line in errors:

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 from ansible_collections.aero.link.plugins.module_utils import _model
-from ansible_collections.aero.link.plugins.module_utils._model_values import Failed
+from ansible_collections.aero.link.plugins.module_utils._model_values import Failed, Rows
 from ansible_collections.aero.link.tests.unit.plugins.module_utils.link_inventory import (
     BARE,
     DUID,
@@ -314,6 +315,24 @@ def test_table_that_is_not_there(hosts, tmp_path):
         variables["aero_acp_table"] = "none.csv"
     assert refused(hosts) == [
         f"{tmp_path}/none.csv: cannot be read: No such file or directory; allowed: a readable file"]
+
+
+@pytest.mark.parametrize("value", ["", 5, {"c1": "2001:db8::/64"}])
+def test_table_that_is_neither_a_path_nor_a_list(hosts, value):
+    for variables in hosts.values():
+        variables["aero_acp_table"] = value
+    assert [line.partition("allowed: ")[2] for line in refused(hosts)] == [
+        "the path of a file (.csv, .yml, .yaml, .json), or a list of dictionaries"]
+
+
+def test_hosts_with_different_rows_are_told_without_showing_them(hosts):
+    rows = [{"client_id": DUID["c1"], "acps": "2001:db8:1::/56", "key": "5ec2e7" * 8}]
+    for host, variables in hosts.items():
+        variables["aero_acp_table"] = Rows(rows if host != "s1" else [{**rows[0], "key": "5ec2e8" * 8}])
+    (error,) = [line for line in refused(hosts) if "aero_acp_table = " in line]
+    assert re.fullmatch(r"s1: aero_acp_table = \(1 rows, \w{16}\): c1 has \(1 rows, \w{16}\); "
+                        "allowed: one value for the whole link", error)
+    assert "5ec2e" not in error
 
 
 def test_all_mistakes_at_once_sorted_by_host(hosts):

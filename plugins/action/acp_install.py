@@ -50,7 +50,7 @@ def _lines(arguments: dict[str, t.Any], wanted: str) -> list[str]:
     try:
         table = Compiled.load(arguments["compiled"])
     except (KeyError, OSError) as error:
-        raise AnsibleActionFail(f"the compiled table is not on the controller, validate first: {error}") from error
+        raise AnsibleActionFail(f"there is no compiled table, validate first: {error}") from error
     if table.sha256 != wanted:
         raise AnsibleActionFail(f"{arguments['compiled']} is another table, {table.sha256}")
     return table.lines()

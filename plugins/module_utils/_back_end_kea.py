@@ -12,7 +12,7 @@ import socket
 import typing as t
 
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical
-from ansible_collections.aero.link.plugins.module_utils._acp_table import colons
+from ansible_collections.aero.link.plugins.module_utils._acp_duid import colons
 from ansible_collections.aero.link.plugins.module_utils._back_end import (
     BackEndError,
     acp_of,

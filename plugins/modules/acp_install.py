@@ -44,8 +44,8 @@ options:
     required: true
   compiled:
     description:
-      - The folder on the controller that has the table, RV(aero.link.acp_table#module:compiled). Required with
-        O(phase=stage).
+      - The folder on the controller that has the table, RV(aero.link.acp_table#module:compiled).
+        Required with O(phase=stage).
     type: str
   bits:
     description: How many bits number the buckets. The action fills it in.

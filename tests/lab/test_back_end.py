@@ -148,7 +148,7 @@ def test_what_the_table_takes_away_ends_at_once(changed_table: str):
     try:
         run = run_playbook("enroll", "--diff", inventory=changed_table)
         assert "1 added, 2 removed, 1 changed" in run.output, run.output
-        assert run.changed.keys() == {"s1", "s2"}
+        assert run.changed.keys() >= {"s1", "s2"}
         wait_for(lambda: not any(has_route("s1", acp) for acp in gone), "the Server has no route", 15)
         wait_for(lambda: not any(has_route("r1", acp) for acp in gone), "the Relay has no route", 15)
     finally:

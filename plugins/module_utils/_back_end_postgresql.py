@@ -24,7 +24,7 @@ from ansible_collections.aero.link.plugins.module_utils._back_end import (
 )
 from ansible_collections.aero.link.plugins.module_utils._back_end_kea import SOCKET, delete_leases
 
-DATABASE = "aero_kea"
+DATABASE = "kea_aero"
 UNIT = "postgresql.service"
 KEA_SCHEMA = "/usr/share/kea/scripts/pgsql/dhcpdb_create.pgsql"
 PSQL = ("runuser", "-u", "postgres", "--", "psql")

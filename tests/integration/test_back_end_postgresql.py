@@ -51,7 +51,7 @@ def test_a_server_without_the_database_has_an_empty_table(server):
 
 
 def test_kea_reads_nothing_before_there_is_a_table(database):
-    database._sql("COMMENT ON DATABASE aero_kea IS '';")
+    database._sql("COMMENT ON DATABASE kea_aero IS '';")
     database.prepare()
     may = "SELECT has_table_privilege('_kea', 'hosts', 'SELECT'), has_table_privilege('_kea', 'hosts', 'INSERT');"
     assert database._sql(may).strip() == "f|f"
@@ -129,6 +129,6 @@ def test_a_database_of_another_kea_is_made_anew(database, monkeypatch):
     bring(database, OLD)
     database.prepare()
     assert len(database.lines()) == 100, "the same one is kept"
-    database._sql("COMMENT ON DATABASE aero_kea IS 'aero.link, Kea schema 1.0';")
+    database._sql("COMMENT ON DATABASE kea_aero IS 'aero.link, Kea schema 1.0';")
     database.prepare()
     assert database.lines() == []

@@ -187,7 +187,7 @@ def tables() -> dict[str, str]:
     """The table that each Server has."""
     look = {
         "kea": "sha256sum </etc/kea/aero-reservations.json",
-        "kea_postgresql": "cd / && runuser -u postgres -- psql -d aero_kea -Atc 'SELECT address FROM ipv6_reservations ORDER BY 1'",
+        "kea_postgresql": "cd / && runuser -u postgres -- psql -d kea_aero -Atc 'SELECT address FROM ipv6_reservations ORDER BY 1'",
         "isc": "sha256sum </etc/dhcp/aero-hosts.conf",
     }  # fmt: skip
     return {server: on_node(server, look[BACKEND]) for server in SERVERS}

@@ -160,7 +160,7 @@ def test_many_mistakes_do_not_drown_the_terminal(inventory):
 
 
 def test_filters_and_module_are_documented(tmp_path):
-    for kind, short in {"filter": sorted(FilterModule().filters()), "module": ["validate_link", "acp_table"],
+    for kind, short in {"filter": sorted(FilterModule().filters()), "module": ["acp_table", "validate_link"],
                         "lookup": ["acp_lookup"]}.items():
         names = [f"aero.link.{name}" for name in short]
         shown = subprocess.run(

@@ -63,7 +63,9 @@ class Delegation:
         self._changed = changed
         self._authentication = authentication
         client = config.client
-        self._identity = Identity(client.duid, client.prefixes, config.link.vendor_options)
+        self._identity = Identity(
+            client.duid, client.prefixes, config.link.vendor_options, client.prefix_lengths
+        )
         self._candidates = Candidates(client.server_addresses, lambda a: bool(underlays.toward(a)))
         self._ask_at: float | None = None
         self._released = False

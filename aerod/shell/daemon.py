@@ -37,6 +37,7 @@ from aerod.procedures.candidates import SERVER_NAME
 from aerod.shell import clock, systemd, tun
 from aerod.shell.client_kernel import ClientKernel
 from aerod.shell.control import Control
+from aerod.shell.dhcp_link import DhcpLink
 from aerod.shell.endpoint import BATCH
 from aerod.shell.kernel import Kernel
 from aerod.shell.loop import Loop
@@ -123,7 +124,8 @@ class Daemon:
         """Run until a signal; OSError or KeysError when something essential is missing."""
         keys = self._read_keys()
         self._kernel.follow(self._loop, self)
-        self._tun = self._open_tun()
+        self._tun = tun.Tun(self._open_device(self._config.node.interface))
+        self._dhcp_link = self._open_dhcp_link()
         saved, warning = self._saved_state.load()
         if warning:
             log.warning("%s", warning)
@@ -145,6 +147,8 @@ class Daemon:
         self._learn(self._reconcile())
         self._upkeep.start()
         self._loop.add(self._tun.fileno(), self._packets_from_tun)
+        if self._dhcp_link is not None:
+            self._loop.add(self._dhcp_link.fileno(), self._packets_from_dhcp_server)
         self._loop.handle_signals({
             signal.SIGTERM: self._loop.stop,
             signal.SIGINT: self._loop.stop,
@@ -158,18 +162,23 @@ class Daemon:
         self._save()
         log.info("stopped")
 
-    def _open_tun(self) -> tun.Tun:
+    def _open_dhcp_link(self) -> DhcpLink | None:
+        server = self._config.server
+        if server is None or server.dhcp_interface is None:
+            return None
+        return DhcpLink(self._open_device(server.dhcp_interface, tap=True))
+
+    def _open_device(self, name: str, tap: bool = False) -> int:
         """Take the descriptor that systemd kept for us, or attach anew and let it keep that."""
-        name = self._config.node.interface
         if self._kernel.link(name) is None:
             hint = f"there is no interface {name}: run aerod --prepare as root first"
             raise tun.TunError(errno.ENODEV, hint)
         fd = systemd.stored_fds().get(name)
         if fd is None or not tun.is_attached(fd, name):
             systemd.notify(f"FDSTOREREMOVE=1\nFDNAME={name}")
-            fd = tun.attach(name)
+            fd = tun.attach(name, tap)
             systemd.notify(f"FDSTORE=1\nFDNAME={name}", (fd,))
-        return tun.Tun(fd)
+        return fd
 
     def _read_keys(self) -> DhcpKeys | None:
         authentication = self._config.authentication
@@ -216,6 +225,11 @@ class Daemon:
             # Somebody removed it. Only root can make it anew, before the next start.
             log.error("the interface %s is gone: %s", self._config.node.interface, error)
             self._loop.stop()
+        self._carry_out()
+
+    def _packets_from_dhcp_server(self, _events: int) -> None:
+        for packet in self._dhcp_link.read(BATCH):
+            self._feed(self._node.packet_from_tun, packet)
         self._carry_out()
 
     def _node_due(self) -> None:
@@ -297,7 +311,8 @@ class Daemon:
         for datagram in output.datagrams:
             self._sockets.send(datagram)
         for packet in output.packets:
-            self._tun.write(packet)
+            to_server = self._dhcp_link is not None and self._dhcp_link.takes(packet)
+            (self._dhcp_link if to_server else self._tun).write(packet)
         for action in output.actions:
             self._actions[type(action)](action)
         if output.datagrams and (errors := self._sockets.take_errors()):

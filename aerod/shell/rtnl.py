@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
 
 from aerod.shell import rtnl_messages as messages
 from aerod.shell.rtnl_messages import MAIN_TABLE, Address, Link, Route, Rule
 
 _SOL_NETLINK, _STRICT_CHECK = 270, 12
+_NEWNEIGH, _NUD_PERMANENT = 28, 0x80  # linux/rtnetlink.h, linux/neighbour.h
 _PIECE = 1 << 15  # bytes, a millisecond's work
 _SO_RCVBUFFORCE = 33  # beyond the system's limit, for which CAP_NET_ADMIN is enough
 
@@ -114,6 +116,16 @@ class Rtnl:
         message["flags"] = messages.IFF_UP if up else 0
         message["attrs"] = [] if mtu is None else [("IFLA_MTU", mtu)]
         self._change(message, messages.NEWLINK)
+
+    def add_neighbor(self, index: int, ip: bytes, address: bytes) -> None:
+        """Tell the kernel for good that an IPv6 neighbor has the link-layer address ``address``."""
+        message = ndmsg()
+        message["family"] = socket.AF_INET6
+        message["ifindex"] = index
+        message["state"] = _NUD_PERMANENT
+        text = (socket.inet_ntop(socket.AF_INET6, ip), address.hex(":"))
+        message["attrs"] = [("NDA_DST", text[0]), ("NDA_LLADDR", text[1])]
+        self._change(message, _NEWNEIGH, messages.CREATE | messages.REPLACE)
 
     def add_address(self, address: Address) -> None:
         """Add an address or give it new lifetimes."""

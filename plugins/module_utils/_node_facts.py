@@ -13,7 +13,6 @@ import functools
 import json
 import os
 import platform
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.aero.link.plugins.module_utils._dns_stub import (
@@ -33,12 +32,7 @@ from ansible_collections.aero.link.plugins.module_utils._node_facts_bird import 
     parse_routes,
     parse_sessions,
 )
-from ansible_collections.aero.link.plugins.module_utils._node_facts_kea import (
-    KeaError,
-    ask_kea,
-    read_config,
-    reservation_table,
-)
+from ansible_collections.aero.link.plugins.module_utils._node_facts_delegation import delegation_facts
 from ansible_collections.aero.link.plugins.module_utils._node_facts_linux import (
     cpu_percent,
     firewall_facts,
@@ -63,8 +57,6 @@ from ansible_collections.aero.link.plugins.module_utils._node_facts_mismatches i
 
 AEROD_SOCKET = "/run/aero/aerod.sock"
 BIRD_SOCKET = "/run/bird/bird.ctl"
-KEA_SOCKET = "/run/kea/kea6-ctrl-socket"
-KEA_CONFIG = "/etc/kea/kea-dhcp6.conf"
 POLICY_TABLE = "8060"
 AEROD_PROTOCOL = "128"
 SAMPLE = 5
@@ -138,16 +130,9 @@ class Node:
             return None
 
     @functools.cached_property
-    def has_kea(self):
-        return "kea-dhcp6-server" in self.units
-
-    def ask_kea(self, command):
-        """Kea's answer to ``command``, ``({}, None)`` when there is none."""
-        try:
-            return ask_kea(KEA_SOCKET, command)
-        except KeaError as error:
-            self.problems.append(str(error))
-            return {}, None
+    def delegation(self):
+        """What the DHCPv6 server does, ``None`` on a node without one."""
+        return delegation_facts(self.units, self.problems)
 
 
 def by_family(prefixes):
@@ -163,7 +148,7 @@ def versions(node):
         "versions": {
             "aerod": (node.status or {}).get("version"),
             "bird": node.bird.version if node.bird else None,
-            "kea": node.ask_kea("version-get")[1] if node.has_kea else None,
+            "dhcp": node.delegation["version"] if node.delegation else None,
             "kernel": os.uname().release,
             "python": platform.python_version(),
         }
@@ -210,25 +195,10 @@ def leases(node):
 
 
 def delegated(node):
-    if not node.has_kea:
+    if node.delegation is None:
         return {"delegated": None}
-    status, _text = node.ask_kea("status-get")
-    # Kea counts leases of its pools only, and reservations are in none: the count is aerod's.
-    facts = {"prefixes": (node.status or {}).get("routes", 0)}
-    facts.update(reservations=0, table_hash="", table_loaded=False)
-    # A reload that failed leaves Kea running without sockets.
-    facts["listening"] = status.get("sockets", {}).get("status") == "ready"
-    try:
-        table = reservation_table(read_config(KEA_CONFIG))
-        written = os.stat(KEA_CONFIG).st_mtime
-    except (KeaError, OSError) as error:
-        node.problems.append(str(error))
-        return {"delegated": facts}
-    facts.update(reservations=len(table.rows), table_hash=table.sha256)
-    if status:
-        # Kea tells the time since it last read its configuration in whole seconds.
-        facts["table_loaded"] = written <= time.time() - status["reload"] + 1
-    return {"delegated": facts}
+    # Servers count leases of their pools only, and reservations are in none: the count is aerod's.
+    return {"delegated": {"prefixes": (node.status or {}).get("routes", 0), **node.delegation}}
 
 
 def routes(node):

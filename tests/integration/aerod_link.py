@@ -52,7 +52,7 @@ class Link(Namespaces):
     tables = {
         "r": ("relay", 'id = 1\n[[neighbor]]\nname = "s"\nid = 11\naddresses = ["203.0.113.11", "fd00:ae::b"]'),
         "s": ("server", 'id = 11\n[server]\nkea_socket = "@FILES@/kea.sock"\n[[neighbor]]\nname = "r"\nid = 1\naddresses = ["203.0.113.1", "fd00:ae::1"]'),
-        "c": ("client", f'[client]\nduid = "{DUID}"\nprefixes = 2\neun_mtu = 1400\n'),
+        "c": ("client", f'[client]\nduid = "{DUID}"\nprefixes = 2\nprefix_lengths = ["/64", "/124"]\neun_mtu = 1400\n'),
     }
     command = (os.environ.get("AEROD_PYTHON", sys.executable), "-m", "aerod", "aerod")
 

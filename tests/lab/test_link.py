@@ -4,11 +4,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-from tests.lab.door import ROOT, aeroctl, in_namespace, on_node, run_playbook, wait_for
+from tests.lab.door import aeroctl, on_node, run_playbook, wait_for
 
 C1_PREFIXES = {"2001:db8:1000:2000::/56", "198.51.100.32/28"}
 
@@ -28,40 +25,6 @@ def test_a_client_behind_a_nat_learns_how_servers_see_it():
 
 def test_a_client_on_open_links_is_not_behind_a_nat():
     assert [lease["behind_nat"] for lease in aeroctl("c2", "leases")] == [False, False]
-
-
-def solicit(duid: str, *secret_file: Path) -> subprocess.CompletedProcess:
-    """Ask s1 from the namespace of the spare host, which is on the core but no part of the link."""
-    addresses = ("203.0.113.13", "203.0.113.11")
-    return subprocess.run(
-        in_namespace("s3", sys.executable, ROOT / "tests/lab/solicit.py", *addresses, duid, *secret_file),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_an_unknown_duid_gets_nothing_and_a_clear_status():
-    answer = solicit("00020000ffff99", ROOT / ".lab/secrets/psk")
-    assert answer.returncode == 0, answer.stderr
-    said = json.loads(answer.stdout)
-    assert said["prefixes"] == []
-    assert said["status"] == 6, "NoPrefixAvail (RFC 8415 section 21.13)"
-
-
-def test_a_client_id_without_its_key_gets_no_answer():
-    """c1's, by somebody who has only read it somewhere."""
-    before = aeroctl("s1", "counters").get("drop_auth_missing", 0)
-    duid = aeroctl("s1", "leases")[0]["client_id"]
-    assert solicit(duid).returncode == 3
-    assert aeroctl("s1", "counters")["drop_auth_missing"] == before + 1
-    status = aeroctl("s1", "status")["authentication"]
-    assert status == {"mode": "psk", "keys": [1], "clients_by_key": {"1": 2}}
-
-
-def test_only_the_daemon_may_read_its_keys():
-    for node in ("s1", "c1"):
-        assert on_node(node, "stat -c '%U %a' /etc/aero/dhcp_keys").split() == ["aero", "400"]
 
 
 def test_packets_cross_between_end_networks():

@@ -124,11 +124,15 @@ BROKEN = {
     ),
     "table not loaded": (
         "n['s2']['delegated']['table_loaded'] = False",
-        ["s2: Kea: expected running with the installed configuration, found not so"],
+        ["s2: DHCP server: expected running with the installed configuration, found not so"],
+    ),
+    "other back end": (
+        "n['s2']['delegated']['backend'] = 'isc'",
+        ["s2: DHCP back end: expected kea, found isc"],
     ),
     "Kea deaf": (
         "n['s1']['delegated']['listening'] = False",
-        ["s1: Kea: expected listening on the AERO interface, found not so"],
+        ["s1: DHCP server: expected listening, found not so"],
     ),
     "Server without default": (
         "n['s1']['routes']['policy_table']['ipv6'] = []",

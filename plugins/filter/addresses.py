@@ -9,7 +9,7 @@ import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.aero.link.plugins.module_utils import _acp_table, _names
+from ansible_collections.aero.link.plugins.module_utils import _acp_table, _names, _psk
 from ansible_collections.aero.link.plugins.module_utils import _model_values as values
 from ansible_collections.aero.link.plugins.module_utils import _prefixes as prefixes
 from ansible_collections.aero.link.plugins.module_utils._acp_duid import colons
@@ -57,6 +57,14 @@ def acp_table(path: str, asps: Sequence[str]) -> list[dict[str, t.Any]]:
     ]
 
 
+def psk_of_client(secrets: Sequence[Mapping[str, t.Any]], client_id: str) -> dict[str, t.Any]:
+    ids = _checked("psk_of_client", "secrets", _psk.secrets, secrets)
+    if not ids:
+        raise AnsibleFilterError("psk_of_client: there is no secret to make a key from")
+    duid = _checked("psk_of_client", "client_id", values.client_id, client_id)
+    return {"id": ids[0], "secret": _psk.client_key(secrets[0]["secret"], duid)}
+
+
 def _prefix(filter_name: str, text: t.Any) -> prefixes.Prefix:
     """An ACP: IPv6 at most /64."""
     def check(value: t.Any, at: Place) -> prefixes.Prefix | None:
@@ -85,5 +93,6 @@ class FilterModule:
             "aero_delegated_prefix": aero_delegated_prefix,
             "aero_link_local": aero_link_local,
             "aero_capability_names": aero_capability_names,
+            "psk_of_client": psk_of_client,
             "acp_table": acp_table,
         }

@@ -64,6 +64,7 @@ def check_all(draft: Draft) -> None:
     check_underlays(draft)
     check_servers_can_be_found(draft)
     check_configured_servers(draft)
+    check_authentication(draft)
 
 
 def check_groups(draft: Draft) -> None:
@@ -288,3 +289,11 @@ def check_configured_servers(draft: Draft) -> None:
                 draft.at(host, f"underlays[{position}].addresses").refuse(
                     "[]", "none, and the Servers must know where this Client is, since "
                     "aero_client_configured_servers is set; allowed: one address or more")
+
+
+def check_authentication(draft: Draft) -> None:
+    """Pre-shared keys need a secret that they follow from."""
+    if draft.link["dhcp_authentication"] == "psk" and draft.link["psk_secrets"] == []:
+        draft.at(ALL_HOSTS, "psk_secrets").refuse(
+            "[]", "needed for aero_dhcp_authentication = psk; allowed: on the Servers, one secret or more, "
+            "newest first, such as {id: 1, secret: what openssl rand -hex 32 prints}")

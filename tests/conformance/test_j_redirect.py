@@ -125,8 +125,11 @@ def test_aero_166_predirect_only_from_a_server(peer):
     assert peer.arrives(peer)
 
 
-def test_aero_166_redirect_only_from_a_server(peer):
-    """A Redirect that no Server brings changes nothing, though its Nonce is right; from the Server it counts."""
+@pytest.mark.parametrize("accepted", [False, True])
+def test_aero_166_redirect_only_from_a_server(peer, accepted):
+    """A Redirect that no Server brings changes nothing, though its Nonce is right and its sender may send directly; from the Server it counts."""
+    if accepted:
+        peer.asked()
     predirect = peer.predirect()
     with ignored(peer):
         from_elsewhere(peer, peer.redirect(predirect))
@@ -337,17 +340,40 @@ def test_aero_172_redirect_of_another_family(v4_only):
     assert other.data()[-1].address == other.bench.address("c1", 4)
 
 
-def test_aero_172_clients_of_two_families(make_bench):
-    """One with IPv4 alone and one with IPv6 alone talk through their Servers, though they ask."""
+@pytest.fixture
+def two_families(make_bench):
+    """A whole link, c1 with IPv4 alone and c2 with IPv6 alone."""
     bench = make_bench()
     without(bench, "c1", 6)
     without(bench, "c2", 4)
     bench.configure("c2", client={"server_addresses": [bench.address("s2", 6)]})
     start_link(bench)
-    seen = bench.capture()
+    return bench
+
+
+def test_aero_158_whole_on_every_hop(two_families):
+    """O-21: what leaves c1 over IPv4 goes on over IPv6 in one piece, too."""
+    seen = two_families.capture()
+    two_families.ping("h1", H2, 1400)
+    asked = [seen.wait_for(lambda f, node=node: f.node == node and f.nd == p.REDIRECT) for node in ("c1", "s2")]
+    assert asked[0].version == 4 and asked[1].version == 6
+    assert len(asked[0].body) == len(asked[1].body) > 1200
+
+
+def test_aero_172_clients_of_two_families(two_families):
+    """One with IPv4 alone and one with IPv6 alone talk through their Servers; each ignores what the other sends, and tells why."""
+    bench, seen = two_families, two_families.capture()
     assert " 5 received" in bench.ping("h1", H2, count=5)
     seen.wait_for(lambda f: f.node == "s2" and f.nd == p.REDIRECT and code(f.body) == PREDIRECT)
-    assert bench.pings("h1", H2)
+
+    def told(node: str) -> bool:
+        (row,) = bench.ask(node, "redirects")
+        return bench.pings("h1", H2) and not row["direct"] and "no common IP family" in row["reason"]
+
+    for node in ("c1", "c2"):
+        bench.wait_for(lambda node=node: told(node))
     for node, server in (("c1", bench.address("s1", 4)), ("c2", bench.address("s2", 6))):
         assert {f.dst for f in seen.find(lambda f, node=node: f.node == node and f.is_tunnel)} == {server}
-    assert not [row for node in ("c1", "c2") for row in bench.neighbors(node, "dynamic") if row["forward_in"] > 0]
+        assert not bench.neighbors(node, "dynamic")
+    assert not seen.find(lambda f: f.nd == p.REDIRECT and code(f.body) != PREDIRECT)
+    assert bench.counters("c2")["drop_no_common_family"]

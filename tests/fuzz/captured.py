@@ -9,16 +9,19 @@ from typing import Any, NamedTuple
 from aerod.config_encapsulation import EncapsulationConfig
 from aerod.interface import Datagram
 from aerod.wire.carriage import make_carriage
+from aerod.wire.dhcpv6_authentication import Key
 from aerod.wire.ip import UDP
 from tests.unit.aerod.engines.test_anycast import wrapped
 from tests.unit.aerod.harness import H1, H1_V4, H2, H2_V4, Host, Link, echo, ip4, ip6, underlay
 
+MASTER = Key(1, bytes(range(32)))
 # The ways that packets travel, each by what the link is told.
 FORMATS: dict[str, dict[str, Any]] = {
     "plain": {"optimise": True},
     "gue": {"optimise": True, "how": EncapsulationConfig("gue")},
     "raw": {"optimise": True, "how": EncapsulationConfig("raw")},
     "signed": {"require_signature": True},
+    "authenticated": {"optimise": True, "masters": (MASTER,)},
 }
 
 

@@ -7,6 +7,7 @@ import hashlib
 import heapq
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from random import Random
 
 from aerod.address import LinkLayerAddress, Prefix, link_local, parse_address
@@ -19,6 +20,7 @@ from aerod.config import (
     ServerConfig,
     UnderlayConfig,
 )
+from aerod.config_authentication import AuthenticationConfig
 from aerod.config_encapsulation import EncapsulationConfig, SignaturesConfig
 from aerod.interface import (
     AddRoute,
@@ -34,8 +36,10 @@ from aerod.interface import (
     Underlay,
 )
 from aerod.nodes.node import make_node
+from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import DEFAULT_ROUTES
 from aerod.state.keyring import INFRASTRUCTURE, Key
+from aerod.wire import dhcpv6_authentication as dhcp_auth
 from aerod.wire.ip import ICMPV6, UDP, IPHeader, build_ipv4, build_ipv6, parse_ip
 from aerod.wire.signature import derived_key
 from tests.unit.aerod.fake_kea import FakeKea
@@ -120,6 +124,8 @@ class Host:
         self.saves = 0
         self.kea: FakeKea | None = None
         self.up = True
+        self.clock_offset = 0.0
+        self.keys = network.keys_of(config)
         self.start(None)
 
     @property
@@ -129,6 +135,9 @@ class Host:
     def start(self, saved: dict | None) -> None:
         stale, self.routes = self.routes, set()
         self.node = make_node(self.config, self.network.now, saved, self.network.random)
+        self.node.clock_set(self.clock_offset)
+        if self.keys is not None:
+            self.node.keys_changed(self.keys)
         self.node.underlays_changed(self.underlays, self.network.now)
         self.up = True
         self.network.settle(self)
@@ -182,6 +191,8 @@ class Network:
         self.how = EncapsulationConfig()
         # Whether unsigned packets are refused, None for a link without keys.
         self.require_signature: bool | None = None
+        # The master secrets of DHCPv6, newest first, None for a link that believes DUIDs.
+        self.masters: tuple[dhcp_auth.Key, ...] | None = None
         self.secrets = SECRETS[:1]
         # For which Clients Servers answer Predirects themselves.
         self.redirect_clients = "never"
@@ -229,16 +240,27 @@ class Network:
         config = Config(
             NodeConfig(name, role, aero_id, "aero0"),
             LinkConfig("example.net", ASPS, 8060, layout, **self.link_settings),
-            (UnderlayConfig("eth0", 0, 255, ()),),
+            (UnderlayConfig("eth0", 0, 255, tuple(map(lla, addresses)) if client is None else ()),),
             tuple(neighbors),
             ServerConfig(5.0, self.redirect_clients) if role == "server" else None,
             client,
             self.how,
             self._signatures(client),
+            None if self.masters is None else AuthenticationConfig(Path("/etc/aero/dhcp_keys")),
         )
         host = Host(self, config, [underlay(*addresses)], nat)
         self.hosts.append(host)
         return host
+
+    def keys_of(self, config: Config) -> DhcpKeys | None:
+        """The DHCPv6 keys of a node: the masters, or what follows from the newest."""
+        if config.authentication is None:
+            return None
+        if config.client is None:
+            return DhcpKeys(self.masters)
+        master = self.masters[0]
+        secret = dhcp_auth.client_key(master.secret, config.client.duid)
+        return DhcpKeys([dhcp_auth.Key(master.id, secret)])
 
     def _signatures(self, client: ClientConfig | None) -> SignaturesConfig | None:
         """The secrets of a Relay or Server, the keys that a Client gets."""
@@ -410,12 +432,14 @@ class Link(Network):
         redirect_clients: str = "never",
         how: EncapsulationConfig | None = None,
         require_signature: bool | None = None,
+        masters: tuple[dhcp_auth.Key, ...] | None = None,
         **link_settings: float,
     ) -> None:
         super().__init__(seed)
         self.link_settings = link_settings
         self.how = how or self.how
         self.require_signature = require_signature
+        self.masters = masters
         self.redirect_clients = redirect_clients
         one, two = optimise if isinstance(optimise, tuple) else (optimise, optimise)
         relays = [permanent("r1", 1, *R1_ADDRESSES)]

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from aerod.address import Prefix
-from tests.unit.aerod.harness import H1, H2, Link, Nat, ip6, lla, underlay
+from tests.unit.aerod.harness import C1, H1, H2, Link, Nat, ip6, lla, underlay
 from tests.unit.aerod.nodes.test_whole_link import assert_traffic
 
 
@@ -97,6 +97,17 @@ def test_client_at_another_address() -> None:
     restarted(link, link.c1)
     link.run(0.1)
     assert_traffic(link)
+
+
+def test_client_that_shall_have_fewer_servers() -> None:
+    """The others are left in order: they would go on drawing its traffic until the lease ends."""
+    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=2).settled()
+    client = replace(link.c1.config.client, server_count=1)
+    link.c1.config = replace(link.c1.config, client=client)
+    restarted(link, link.c1)
+    link.run(10)
+    at = [s.name for s in (link.s1, link.s2) if C1.hex() in {n["client_id"] for n in s.node.leases(link.now)}]
+    assert len(at) == len(link.c1.node.leases(link.now)) == 1
 
 
 def test_client_after_its_lease_ended() -> None:

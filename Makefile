@@ -76,7 +76,11 @@ sanity: venv-dev ## Run ansible-test sanity on the built collection
 
 .PHONY: integration
 integration: venv-dev daemons root ## Run real daemons against each other in network namespaces
-	$(SUDO) $(VENV)/bin/python -m pytest tests/integration
+	$(SUDO) $(VENV)/bin/python -m pytest tests/integration tests/chaos
+
+.PHONY: chaos
+chaos: venv-dev daemons root ## Kill, cut and fill a link of 200 Clients, and see it find back (EVENTS=100 SEED=...)
+	$(SUDO) $(VENV)/bin/python -m tests.chaos --events $(or $(EVENTS),100) $(if $(SEED),--seed $(SEED))
 
 # Most of these tests wait rather than compute, so there are more workers than small machines have cores.
 # As a part of `make test` it leaves the page as it is.

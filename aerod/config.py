@@ -33,6 +33,7 @@ LONGEST_TIMER = 3600
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,240}}$)({_LABEL}\.)*{_LABEL}")
+_ABSOLUTE_PATH = re.compile(r"/\S{1,106}")
 _INTERFACE = re.compile(r"[^\s/:]{1,15}")
 
 
@@ -106,17 +107,23 @@ class ServerConfig:
     straight to them: none, those that others may not reach, or all.
     ``others`` are Servers that need not be looked up by their ID: ``[[other_server]]``.
     ``configured`` are Clients that do not use DHCPv6: ``[[configured_client]]``.
+    ``dhcp_interface`` is a TAP device for a DHCPv6 server that does not listen on the AERO interface.
+    ``kea_socket`` is Kea's control socket, None for a DHCPv6 server whose leases cannot be asked for.
     """
 
     release_grace: float
     redirect_clients: str = "never"
     others: tuple[NeighborConfig, ...] = ()
     configured: tuple[ConfiguredClient, ...] = ()
+    dhcp_interface: str | None = None
+    kea_socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
     """``[client]``: ``prefixes`` is the number of IA_PDs, with IAID 1 to ``prefixes``.
+
+    ``prefix_lengths`` are what the Client expects of them, in DHCPv6's terms: an IPv4 /28 is 124 there.
 
     No ``server_addresses`` means ``linkupnetworks.<domain>`` in the DNS; no ``eun_interface``
     means that the Client has no end user network.  With ``route_optimization`` it asks others for
@@ -136,6 +143,7 @@ class ClientConfig:
     capability_lookup: bool = False
     acps: tuple[Prefix, ...] = ()
     synthesized_ra: bool = False
+    prefix_lengths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +327,8 @@ def _server(
         redirect_clients=table.choice("redirect_clients", REDIRECT_CLIENTS, "never"),
         others=others,
         configured=configured,
+        dhcp_interface=table.matching("dhcp_interface", _INTERFACE, "an interface name", None),
+        kea_socket=table.matching("kea_socket", _ABSOLUTE_PATH, "an absolute path", None),
     )
     table.refuse_rest()
     return server
@@ -342,9 +352,16 @@ def _client(table: Table, link: LinkConfig) -> ClientConfig:
         capability_lookup=table.truth("capability_lookup", False),
         acps=acps,
         synthesized_ra=table.truth("synthesized_ra", False),
+        prefix_lengths=table.each("prefix_lengths", _length, 'lengths such as "/56"', least=0),
     )
     table.refuse_rest()
     return client
+
+
+def _length(text: str) -> int:
+    if not re.fullmatch(r"/[0-9]{1,3}", text) or not 1 <= int(text[1:]) <= 128:
+        raise ValueError(text)
+    return int(text[1:])
 
 
 def _duid(text: str) -> bytes:

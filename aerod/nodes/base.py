@@ -7,12 +7,12 @@ The shell calls the methods named in :mod:`aerod.interface` and then carries out
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from random import Random
 from typing import Any
 
-from aerod.address import LinkLayerAddress, address_text
+from aerod.address import LinkLayerAddress, Prefix, address_text
 from aerod.config import Config
 from aerod.engines.plain import Arrival, PlainEngine
 from aerod.engines.transmit import Transmitter
@@ -127,6 +127,9 @@ class Node:
 
     def server_found(self, aero_id: int, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take where the Server ``fe80::aero_id`` is, nowhere if nobody knows; only a Server asks."""
+
+    def leases_seen(self, leases: Mapping[Prefix, bytes], started: float, now: float) -> None:
+        """Take the leases of the DHCPv6 server of this host, read since ``started``; only a Server has it."""
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take the addresses of Servers; only a Client asks for them."""
@@ -265,6 +268,10 @@ class Node:
     def drain(self, now: float, stop: bool = False) -> dict[str, Any]:
         """Ask the Clients to leave, or stop to be left; only a Server has any."""
         raise ValueError("only a Server can be drained")
+
+    def recall(self, prefixes: Iterable[Prefix], now: float) -> dict[str, Any]:
+        """Take prefixes back whose leases have been ended at the DHCPv6 server; only a Server can."""
+        raise ValueError("only a Server can recall prefixes")
 
     def damping(self, now: float) -> list[dict[str, Any]]:
         """Return the prefixes whose announcement waits; only a Server announces any."""

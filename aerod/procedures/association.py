@@ -135,6 +135,10 @@ class Association:
         return max((e.transmissions for e in self._exchanges if e.underlay == used), default=0)
 
     @property
+    def prefixes(self) -> set[Prefix]:
+        return {lease.prefix for lease in self.leases.values()}
+
+    @property
     def valid_until(self) -> float:
         return max((lease.valid for lease in self.leases.values()), default=0.0)
 

@@ -7,7 +7,7 @@ One that releases through another Server is followed there for the grace (sectio
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from aerod.address import LinkLayerAddress, Prefix, address_text, parse_address
 from aerod.interface import AddRoute, RemoveRoute
@@ -16,6 +16,14 @@ from aerod.state.forwarding import Forwarding
 from aerod.state.neighbors import STATIC, Link, Neighbor, NeighborCache
 from aerod.state.outbox import Outbox
 from aerod.state.underlays import Underlays
+
+
+class Held(NamedTuple):
+    """Who holds a prefix, since which grant, and until when."""
+
+    duid: bytes
+    granted: float
+    expires: float
 
 
 class Bindings:
@@ -37,10 +45,24 @@ class Bindings:
         self._release_grace = release_grace
         self._damping = damping
         self._clients: dict[bytes, Neighbor] = {}
+        self._granted: dict[Prefix, float] = {}
 
     def client(self, duid: bytes) -> Neighbor | None:
         """Return the neighbor entry of the Client with this DUID."""
         return self._clients.get(duid)
+
+    def holder(self, prefix: Prefix) -> Neighbor | None:
+        """Return the Client that holds exactly ``prefix`` by a lease; configured ones have none."""
+        holder = self._neighbors.holder(prefix)
+        return holder if holder is not None and holder.client_id in self._clients else None
+
+    def held(self) -> dict[Prefix, Held]:
+        """Return all prefixes that are leased."""
+        return {
+            prefix: Held(duid, self._granted[prefix], delegation.expires)
+            for duid, neighbor in self._clients.items()
+            for prefix, delegation in neighbor.prefixes.items()
+        }
 
     def grant(self, duid: bytes, prefix: Prefix, iaid: int, expires: float, now: float) -> Neighbor:
         """Note that the Client holds ``prefix`` until ``expires``; return its neighbor entry."""
@@ -60,6 +82,7 @@ class Bindings:
                 self._outbox.warning(f"{prefix} comes and goes too often: its announcement waits")
             self._forwarding.routes[prefix] = neighbor
         self._neighbors.grant(neighbor, prefix, iaid, expires)
+        self._granted[prefix] = now
         self._outbox.save()
         return neighbor
 
@@ -89,9 +112,17 @@ class Bindings:
             neighbor.choose_path(self._underlays)
         end = now + self._release_grace
         for prefix, delegation in list(neighbor.prefixes.items()):
-            if (iaids is None or delegation.iaid in iaids) and end < delegation.expires:
-                self._neighbors.grant(neighbor, prefix, delegation.iaid, end)
+            if iaids is None or delegation.iaid in iaids:
+                self.recall(neighbor, prefix, end)
         self._outbox.save()
+        self._outbox.save()
+
+    def recall(self, neighbor: Neighbor, prefix: Prefix, until: float) -> None:
+        """Let a prefix end at ``until``, unless it is granted again before that."""
+        delegation = neighbor.prefixes[prefix]
+        if until < delegation.expires:
+            self._neighbors.grant(neighbor, prefix, delegation.iaid, until)
+            self._outbox.save()
 
     def set_link(self, neighbor: Neighbor, link: Link) -> None:
         """Note where the Client was heard on a link; Preference 0 only disables it (O-42)."""
@@ -126,6 +157,7 @@ class Bindings:
 
     def _end(self, neighbor: Neighbor, prefix: Prefix, now: float) -> None:
         self._neighbors.revoke(neighbor, prefix)
+        self._granted.pop(prefix, None)
         self._forwarding.routes.pop(prefix)
         if self._damping.ended(prefix, neighbor.other_server, now):
             self._outbox.actions.append(RemoveRoute(prefix))

@@ -60,12 +60,16 @@ class Delegation:
         self._send = send
         self._changed = changed
         client = config.client
-        self._identity = Identity(client.duid, client.prefixes, config.link.vendor_options)
+        self._identity = Identity(
+            client.duid, client.prefixes, config.link.vendor_options, client.prefix_lengths
+        )
         self._candidates = Candidates(client.server_addresses, lambda a: bool(underlays.toward(a)))
         self._ask_at: float | None = None
         self._released = False
         self._moves = Moves(config.link.move_interval)
         self.associations: list[Association] = []
+        # Servers given up that may still answer the last Solicit, and by that commit to a lease.
+        self._given_up: dict[LinkLayerAddress, Association] = {}
 
     # What the Client has
 
@@ -140,7 +144,8 @@ class Delegation:
 
     def expects(self, remote: LinkLayerAddress) -> bool:
         """Whether the Server at ``remote`` may have something to answer."""
-        return any(remote in (a.server, a.next_hop) for a in self.associations)
+        known = remote in self._given_up
+        return known or any(remote in (a.server, a.next_hop) for a in self.associations)
 
     def received(self, remote: LinkLayerAddress, source: bytes, message: Message, now: float) -> None:
         """Take a message of a Server; anything that is no answer to us is dropped (O-19)."""
@@ -153,29 +158,32 @@ class Delegation:
         elif not is_link_local(source) or embedded(source)[0] != "id":
             self._counters.drop("dhcpv6_no_server")
         else:
-            before = association.status
+            status, held = association.status, association.prefixes
             association.received(exchange, source, message, now)
-            if association.status and association.status != before:
+            if association not in self.associations and association.usable:
+                # Late, and no longer wanted perhaps; but the Server has the lease now, and must be told.
+                self.associations.append(self._given_up.pop(association.server))
+            if association.status and association.status != status:
                 self._outbox.warning(f"Server {remote} answers {association.status}")
-            self._settle(association, now)
+            self._settle(association, association.prefixes != held, now)
 
     def _find(
         self, remote: LinkLayerAddress, message: Message
     ) -> tuple[Association, Exchange] | tuple[None, None]:
-        for association in self.associations:
+        for association in (*self.associations, *self._given_up.values()):
             if association.next_hop == remote and (exchange := association.expects(message)):
                 return association, exchange
         return None, None
 
-    def _settle(self, association: Association, now: float) -> None:
-        """Draw the consequences of an answer."""
+    def _settle(self, association: Association, other_grant: bool, now: float) -> None:
+        """Draw the consequences of an answer, that perhaps grants other prefixes than the last one."""
         if association.finished:
             self._left(association, now)
         elif association.usable:
             self._note_server(association)
             if association.asked_to_leave:
-                # It still grants: first another Server, then the Release.
-                association.asked_to_leave, association.leaving = False, True
+                # It still grants the same: first another Server, then the Release.
+                association.asked_to_leave, association.leaving = False, not other_grant
         self._leave(now)
         self._fill(now)
         self._changed(now)
@@ -322,6 +330,7 @@ class Delegation:
             if self._wanted() > 0 and not self._ready(now):
                 continue
             self._drop(association)
+            self._given_up[association.server] = association
             self._candidates.silent(association.server, now)
             if not self._config.client.server_addresses and self._ask_at is None:
                 self._ask(now)
@@ -349,6 +358,7 @@ class Delegation:
             self.associations.append(association)
 
     def _association(self, server: LinkLayerAddress) -> Association:
+        self._given_up.pop(server, None)
         return Association(self._identity, server, self._underlays, self._random, self._transmit)
 
     def _transmit(self, association: Association, message: Message, path: Path) -> None:

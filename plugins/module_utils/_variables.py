@@ -79,7 +79,7 @@ VARIABLES: dict[str, Variable] = {
     "aero_bgp_outside": Variable(
         v.list_of(_OUTSIDE_PEER, "dictionaries with name, address, asn"), frozenset({RELAY}), []),
     # Delegation
-    "aero_dhcp_backend": _link(v.choice("kea"), "kea"),
+    "aero_dhcp_backend": _link(v.choice("kea", "kea_postgresql", "isc"), "kea"),
     "aero_lease_preferred": _link(v.number(1, 4294967294), 3600),
     "aero_lease_valid": _link(v.number(1, 4294967294), 7200),
     "aero_lease_renew": _link(v.number(1, 4294967294), 1000),

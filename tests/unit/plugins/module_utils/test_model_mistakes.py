@@ -188,7 +188,7 @@ def test_mistake_of_one_host(hosts, tmp_path, host, variable, value, line):
     ("aero_asps", [], "aero_asps = []: the link has no service prefix; allowed: one prefix or more"),
     ("aero_bgp_backend", "brid", "aero_bgp_backend = brid: unknown; did you mean bird? allowed: bird"),
     ("aero_bgp_backend", "frr", "aero_bgp_backend = frr: unknown; allowed: bird"),
-    ("aero_dhcp_backend", "isc", "aero_dhcp_backend = isc: unknown; allowed: kea"),
+    ("aero_dhcp_backend", "dnsmasq", "aero_dhcp_backend = dnsmasq: unknown; allowed: kea, kea_postgresql, isc"),
     ("aero_vendor_options", "draft", "aero_vendor_options = draft: unknown; did you mean draft52? "
      "allowed: rfc8415, draft52"),
     ("aero_port", 0, "aero_port = 0: out of range; allowed: 1 to 65535"),

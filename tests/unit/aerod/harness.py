@@ -9,7 +9,14 @@ from collections.abc import Callable
 from itertools import count
 from random import Random
 
-from aerod.address import LinkLayerAddress, Prefix, link_local, parse_address
+from aerod.address import (
+    MAPPED_PREFIX,
+    LinkLayerAddress,
+    Prefix,
+    is_multicast,
+    link_local,
+    parse_address,
+)
 from aerod.config import (
     ClientConfig,
     Config,
@@ -37,6 +44,7 @@ from aerod.nodes.node import make_node
 from aerod.state.forwarding import DEFAULT_ROUTES
 from aerod.state.keyring import Key
 from aerod.wire.ip import ICMPV6, UDP, IPHeader, build_ipv4, build_ipv6, parse_ip
+from aerod.wire.multicast import SERVER_GROUPS
 from tests.unit.aerod.fake_kea import FakeKea
 
 ASPS = (Prefix.parse("2001:db8::/32"), Prefix.parse("198.51.100.0/24"))
@@ -285,6 +293,9 @@ class Network:
         self.later(LATENCY, lambda: self._arrive(arriving))
 
     def _arrive(self, datagram: Datagram) -> None:
+        if is_multicast(datagram.local.ip):
+            self._arrive_in_group(datagram)
+            return
         for host in self.hosts:
             local = datagram.local
             if host.nat is not None and local.ip == host.nat.outside:
@@ -298,6 +309,18 @@ class Network:
                 host.node.datagram_received(received, self.now)
                 self.settle(host)
                 return
+
+    def _arrive_in_group(self, datagram: Datagram) -> None:
+        """Let all Servers hear it, each as if it had been sent to its own address."""
+        if datagram.local.ip not in SERVER_GROUPS:
+            return
+        for host in self.hosts:
+            own = (ip for u in host.underlays for ip in u.addresses)
+            local = next((ip for ip in own if ip.startswith(MAPPED_PREFIX) == datagram.local.is_ipv4), None)
+            if host.config.node.role == "server" and host.up and host.name not in self.cut and local:
+                received = Datagram(datagram.payload, LinkLayerAddress(local, 8060), datagram.remote, datagram.outer)
+                host.node.datagram_received(received, self.now)
+                self.settle(host)
 
     def _to_kernel(self, host: Host, packet: bytes) -> None:
         header = parse_ip(packet)

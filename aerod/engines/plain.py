@@ -13,6 +13,7 @@ from typing import Protocol
 
 from aerod.address import LINK_LOCAL_PREFIX, MAPPED_PREFIX, UNSPECIFIED, LinkLayerAddress, is_multicast
 from aerod.engines.anycast import is_anycast_tunnel, unwrapped
+from aerod.engines.packet_kind import control_kind, is_local_service, is_nd
 from aerod.engines.transmit import Transmitter
 from aerod.interface import Datagram
 from aerod.state.counters import Counters
@@ -26,19 +27,12 @@ from aerod.wire.encapsulation import Encapsulated
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.fragment import Reassembler
 from aerod.wire.icmp import UNSPECIFIED_IPV4, is_error
-from aerod.wire.ip import ECN_MASK, ICMPV6, IPV4, IPV6, TCP, UDP, IPHeader, combine_ecn, parse_ip
+from aerod.wire.ip import ECN_MASK, IPV4, IPV6, IPHeader, combine_ecn, parse_ip
 
 # First bytes of a payload that are those of an inner packet; no byte is above them.
 _BARE, _NOT_BARE = 0x40, 0x100
 _LINK_SCOPE = (b"\xff\x02", MAPPED_PREFIX + bytes((224, 0, 0)))
 _CONTROL_HOP_LIMIT = 64
-_BGP_PORT = 179
-_ECHO = frozenset({128, 129})
-_ICMPV6_ERRORS = range(1, 128)
-_ND = frozenset({133, 134, 135, 136, 137})
-_DHCPV6_PORTS = frozenset({546, 547})
-# Headers that may stand before the one that tells what a packet is (RFC 8200 section 4).
-_EXTENSIONS = frozenset({0, 43, 60})
 
 
 @dataclass(slots=True)
@@ -249,7 +243,7 @@ class PlainEngine:
 
     def _link_scope(self, arrival: Arrival, now: float) -> None:
         """Sort out a packet to a link-local or multicast address."""
-        kind = _control_kind(arrival.packet, arrival.header)
+        kind = control_kind(arrival.packet, arrival.header)
         if kind == "dhcpv6" or (kind == "nd" and arrival.origin is not None):
             arrival.is_nd = kind == "nd"
             self._punt.control_from_link(arrival, now)
@@ -272,10 +266,11 @@ class PlainEngine:
     def _to_kernel(self, arrival: Arrival) -> None:
         packet, header = arrival.packet, arrival.header
         if header.version == 6:
-            if header.destination.startswith(LINK_LOCAL_PREFIX) and not _is_local_service(arrival):
+            link_local = header.destination.startswith(LINK_LOCAL_PREFIX)
+            if link_local and not is_local_service(packet, header, arrival.origin):
                 self._counters.drop("not_for_kernel")
                 return
-            if _is_nd(packet, header):
+            if is_nd(packet, header):
                 self._counters.drop("nd_to_kernel")
                 return
         elif is_multicast(header.destination):
@@ -305,7 +300,7 @@ class PlainEngine:
         except MalformedPacket:
             self._counters.drop("malformed_tun")
             return
-        kind = _control_kind(packet, header) if header.version == 6 else None
+        kind = control_kind(packet, header) if header.version == 6 else None
         if kind == "nd":
             self._counters.drop("nd_from_kernel")
         elif kind == "dhcpv6" and header.destination[0] >= 0xFE:
@@ -370,39 +365,3 @@ class PlainEngine:
 def _is_client_here(target: Target | None) -> bool:
     """Whether what another Server sends may go there: to a Client that has not left (D25)."""
     return isinstance(target, Neighbor) and target.kind == STATIC and not target.other_server
-
-
-def _control_kind(packet: bytes, header: IPHeader) -> str | None:
-    """Return "nd" or "dhcpv6" for an IPv6 packet that is such a message, None for any other."""
-    start = header.payload_offset
-    if header.protocol == ICMPV6 and header.total_length > start:
-        return "nd" if packet[start] in _ND else None
-    if header.protocol == UDP and header.total_length >= start + 4:
-        port = int.from_bytes(packet[start + 2 : start + 4], "big")
-        return "dhcpv6" if port in _DHCPV6_PORTS else None
-    return None
-
-
-def _is_local_service(arrival: Arrival) -> bool:
-    """Whether a packet to an own link-local address is one the kernel shall answer.
-
-    That is echo, ICMPv6 errors and TCP; BGP only from a permanent neighbor's own address.
-    """
-    packet, header = arrival.packet, arrival.header
-    start = header.payload_offset
-    if header.protocol == ICMPV6 and header.total_length > start:
-        return packet[start] in _ECHO or packet[start] in _ICMPV6_ERRORS
-    if header.protocol != TCP or header.total_length < start + 4:
-        return False
-    ports = (packet[start : start + 2], packet[start + 2 : start + 4])
-    if _BGP_PORT.to_bytes(2, "big") not in (bytes(port) for port in ports):
-        return True
-    return arrival.origin.trusted and header.source == arrival.origin.link_local
-
-
-def _is_nd(packet: bytes, header: IPHeader) -> bool:
-    """Whether the kernel would take the IPv6 packet for ND, extension headers or not."""
-    protocol, offset = header.protocol, header.payload_offset
-    while protocol in _EXTENSIONS and offset + 8 <= header.total_length:
-        protocol, offset = packet[offset], offset + 8 * (packet[offset + 1] + 1)
-    return protocol == ICMPV6 and offset < header.total_length and packet[offset] in _ND

@@ -64,6 +64,7 @@ class Client(Node):
             self._reply,
             self._primary_path,
             self._capabilities.outside,
+            self._outbox.save,
             self._reached_by,
         )
         self._mobility = Mobility(
@@ -86,6 +87,7 @@ class Client(Node):
 
     def _restore(self, saved: dict[str, Any], now: float) -> None:
         self._delegation.restore(saved, now)
+        self._correspondence.restore(saved, now)
 
     def _start(self, now: float) -> None:
         self._delegation_changed(now)
@@ -244,7 +246,7 @@ class Client(Node):
         return {"servers": self._delegation.release(now)}
 
     def saved_state(self, now: float) -> dict[str, Any]:
-        return self._delegation.saved_state(now)
+        return self._delegation.saved_state(now) | self._correspondence.saved_state(now)
 
 
 def _aero_id(address: bytes) -> int:

@@ -21,7 +21,7 @@ from aerod.procedures.interface_id import TAG_LENGTH, Request
 from aerod.procedures.ldra import Ldra
 from aerod.procedures.liveness import Liveness
 from aerod.procedures.release import OtherServers
-from aerod.procedures.server_redirection import ServerRedirection
+from aerod.procedures.server_redirection import NEVER, ServerRedirection
 from aerod.procedures.vouching import needs_vouching, vouched
 from aerod.state.forwarding import DEFAULT_ROUTES, Forwarding, Verdict
 from aerod.state.neighbors import DYNAMIC, PEER, STATIC, Neighbor
@@ -78,6 +78,7 @@ class Server(Infrastructure):
             link.require_nonce,
             # What comes for a Client that has just left follows it through a Relay.
             upstream=False,
+            save=self._outbox.save,
         )
         self._redirection = ServerRedirection(
             server.redirect_clients,
@@ -94,6 +95,8 @@ class Server(Infrastructure):
     def _restore(self, saved: dict[str, Any], now: float) -> None:
         then = now - saved.get("age", 0.0)
         self._bindings.restore(saved.get("clients", []), self._config.link.asps, then, now)
+        if self._config.server.redirect_clients != NEVER:
+            self._entries.restore(saved.get("correspondents", []), self._config.link.asps, then, now)
 
     def _start(self, now: float) -> None:
         configured = self._config.server.configured
@@ -237,7 +240,10 @@ class Server(Infrastructure):
         return self._bindings.describe(now)
 
     def saved_state(self, now: float) -> dict[str, Any]:
-        return {"clients": self._bindings.saved_state(now)}
+        return {
+            "clients": self._bindings.saved_state(now),
+            "correspondents": self._entries.saved_state(now),
+        }
 
 
 def _datagram(arrival: Arrival) -> UDPDatagram:

@@ -11,20 +11,11 @@ from aerod.address import LinkLayerAddress, Prefix
 from aerod.interface import Underlay
 from aerod.procedures.exchange import ANSWERS, HANDOVER, Exchange
 from aerod.procedures.replies import granted_prefixes, grants, has_status, status_text
+from aerod.procedures.requests import Identity, request
 from aerod.state.underlays import Path, Underlays, address_toward
 from aerod.wire import vendor_options as vendor
 from aerod.wire.dhcpv6 import ADVERTISE, REBIND, RELEASE, RENEW, REQUEST, SOLICIT, Message
-from aerod.wire.dhcpv6_options import (
-    IAPD,
-    STATUS_NO_BINDING,
-    ClientId,
-    ElapsedTime,
-    IAPrefix,
-    OptionRequest,
-    RapidCommit,
-    ServerId,
-    SolMaxRT,
-)
+from aerod.wire.dhcpv6_options import IAPD, STATUS_NO_BINDING, RapidCommit, ServerId, SolMaxRT
 
 SOLICITING = "soliciting"
 REQUESTING = "requesting"
@@ -46,15 +37,6 @@ _SILENT_AFTER = 3
 # A Server that let so many Solicits pass gives way to one not yet tried, and rests.
 PATIENCE = 4
 _SOL_MAX_RT_RANGE = range(60, 86401)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who the Client is: its DUID, its IAIDs 1 to ``prefixes``, the layout of its vendor options."""
-
-    duid: bytes
-    prefixes: int
-    layout: str
 
 
 @dataclass(slots=True)
@@ -281,33 +263,9 @@ class Association:
         if exchange.exhausted:
             self.solicit(now)
             return
-        message = self._message(exchange, exchange.transmitted(now))
+        held = {iaid: lease.prefix for iaid, lease in self.leases.items()}
+        message = request(self._identity, exchange, exchange.transmitted(now), self.server_id, held)
         self._transmit(self, message, self._underlays.path_over(exchange.underlay, self.next_hop))
-
-    def _message(self, exchange: Exchange, elapsed: int) -> Message:
-        options = [
-            ClientId(self._identity.duid),
-            ElapsedTime(elapsed),
-            OptionRequest((vendor.VendorOptions.code, SolMaxRT.code)),
-            *vendor.encode([vendor.AllaReq(exchange.link_id, exchange.preference)], self._identity.layout),
-        ]
-        if exchange.kind in (REQUEST, RENEW, RELEASE):
-            options.append(ServerId(self.server_id))
-        if exchange.kind == SOLICIT:
-            options.append(RapidCommit())
-        options += self._identity_associations(exchange.kind)
-        return Message(exchange.kind, exchange.transaction_id, tuple(options))
-
-    def _identity_associations(self, kind: int) -> list[IAPD]:
-        """One IA_PD for each ACP with a constant IAID (D6, D21), naming the prefix to be extended."""
-        associations = []
-        for iaid in range(1, self._identity.prefixes + 1):
-            lease = self.leases.get(iaid) if kind in (RENEW, REBIND, RELEASE) else None
-            if lease is None and kind == RELEASE:
-                continue
-            named = (IAPrefix(0, 0, lease.prefix.length, lease.prefix.packed),) if lease else ()
-            associations.append(IAPD(iaid, 0, 0, named))
-        return associations
 
     # Answers
 

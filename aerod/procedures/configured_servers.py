@@ -8,8 +8,9 @@ from random import Random
 
 from aerod.address import LinkLayerAddress, Prefix, link_local
 from aerod.config import NeighborConfig
-from aerod.procedures.association import BOUND, Association, Identity, Lease
+from aerod.procedures.association import BOUND, Association, Lease
 from aerod.procedures.delegation import Delegation
+from aerod.procedures.requests import Identity
 from aerod.state.underlays import Underlays, address_toward
 
 # RFC 8415 section 7.7: a lifetime of so many seconds does not end.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from random import Random
+from typing import Any
 
 from aerod.address import LinkLayerAddress, Prefix, is_link_local
 from aerod.config import Config
@@ -38,8 +39,9 @@ class Correspondence:
     """Everything a Client has to do with other Clients.
 
     ``send(packet, path)`` encapsulates a message of ours, ``reply(arrival, packet)`` sends it to
-    where ``arrival`` came from; ``outside`` is told of destinations outside every ASP, and
-    ``solicited_by`` which correspondents reach us directly.
+    where ``arrival`` came from; ``outside`` is told of destinations outside every ASP,
+    ``solicited_by`` which correspondents reach us directly, and ``save()`` is called when
+    :meth:`saved_state` should be written.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Correspondence:
         reply: Callable[[Arrival, bytes], None],
         primary_path: Callable[[], Path | None],
         outside: Callable[[bytes, float], None],
+        save: Callable[[], None],
         solicited_by: Callable[[Correspondent], None] = lambda _entry: None,
     ) -> None:
         link = config.link
@@ -77,6 +80,7 @@ class Correspondence:
             link.require_nonce,
             # Nothing from a correspondent may go on to a Server, nor the other way round.
             upstream=True,
+            save=save,
             removed=self._entry_removed,
         )
         self.reachability = Reachability(
@@ -223,3 +227,17 @@ class Correspondence:
     def handle_timer(self, now: float) -> None:
         self.entries.handle_timer(now)
         self.reachability.handle_timer(now)
+
+    # Over a restart
+
+    def saved_state(self, now: float) -> dict[str, Any]:
+        return {"correspondents": self.entries.saved_state(now)}
+
+    def restore(self, saved: dict[str, Any], now: float) -> None:
+        """Go on accepting those whom :meth:`saved_state` named ``saved["age"]`` seconds ago.
+
+        What we send goes through the Server at first, as if we had never asked.
+        """
+        if self._willing:
+            then = now - saved.get("age", 0.0)
+            self.entries.restore(saved.get("correspondents", ()), self._attachment.asps, then, now)

@@ -17,10 +17,11 @@ from aerod.address import (
 from aerod.config import Config
 from aerod.interface import FindServers
 from aerod.procedures import association_state
-from aerod.procedures.association import PATIENCE, SOLICITING, Association, Identity, Lease
+from aerod.procedures.association import PATIENCE, SOLICITING, Association, Lease
 from aerod.procedures.candidates import SERVER_NAME, Candidate, Candidates
 from aerod.procedures.exchange import Exchange
 from aerod.procedures.moves import Moves
+from aerod.procedures.requests import Identity
 from aerod.state.counters import Counters
 from aerod.state.outbox import Outbox
 from aerod.state.underlays import Path, Underlays

@@ -51,6 +51,7 @@ class Mobility:
         self._send = send
         self._primary = primary
         self._rechoose = rechoose
+        # What the correspondents have been told, None for what they were told before a restart.
         self._known: object = None
         self._has_told = False
         # Until when a silent Server may still answer before it is left.
@@ -68,18 +69,21 @@ class Mobility:
     def links_changed(self, now: float) -> None:
         """Tell the correspondents what the primary Server knows about our links, if that is new.
 
-        An NA that came before the Rebind was answered would be filled in with the old address.
+        An NA that came before the Rebind was answered would be filled in with the old address.  Those
+        from before a restart know what the Server still knows then.
         """
         primary = self._primary()
         association = primary and self._association(primary)
         told = self._attachment.told(primary) if association else ()
         if not told:
+            if primary is not None and primary.path is not None:
+                self._known = ()
             return
         links = [(link_id, preference) for link_id, preference, _address in told]
         links += [(link_id, 0) for link_id in sorted(association.gone)]
         known = (tuple(links), told, tuple(association.seen.get(link_id) for link_id, _preference in links))
-        if known != self._known:
-            self._known = known
+        before, self._known = self._known, known
+        if before is not None and known != before:
             self._advertisement.start(self._entries, self._attachment.own_prefixes, tuple(links), now)
 
     def _association(self, server: Neighbor) -> Association | None:

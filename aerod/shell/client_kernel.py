@@ -2,11 +2,17 @@
 """What a Client has to do with the kernel: addresses, routes and rules follow its leases.
 
 No AERO default route is ever in the main table, or the tunnel's own packets would enter the tunnel.
-The default toward the link is in table 8060, and three rules lead there (D15):
+The default toward the link is in table 8060, and these rules lead there (D15):
 
-    8060  from each underlay address      -> main
-    8061  everything                      -> main, its default route left out
-    8062  everything                      -> 8060
+    8060  of this host, from each underlay address      -> main
+    8061  everything, but not from the EUN              -> main, its default route left out
+    8061  from the EUN, to each ACP or link-local       -> main, its default route left out
+    8062  everything                                    -> 8060
+    8063  from the EUN                                  -> unreachable
+
+So what comes from the EUN goes into the tunnel, where its source is looked at, or nowhere: a host
+there gets no service that its prefix does not give it, whatever else this host is connected to
+(section 6).
 
 Each ACP is ``unreachable`` with the worst metric from lease to loss, so that addresses nobody
 uses do not loop between Client and Server (RFC 7084, WPD-5).
@@ -40,11 +46,13 @@ from aerod.shell.rtnl_messages import (
 )
 from aerod.shell.underlays import is_underlay_address
 
-RULE_UNDERLAY, RULE_MAIN, RULE_AERO = 8060, 8061, 8062
+RULE_UNDERLAY, RULE_MAIN, RULE_AERO, RULE_EUN = 8060, 8061, 8062, 8063
+RULES = range(RULE_UNDERLAY, RULE_EUN + 1)
 _DEFAULT_METRIC = 1024
 _WORST_METRIC = 0xFFFFFFFF
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _DEFAULTS = {socket.AF_INET: Prefix.parse("0.0.0.0/0"), socket.AF_INET6: Prefix.parse("::/0")}
+_LINK_LOCAL = Prefix.parse("fe80::/10")
 _GONE = {errno.ENOENT, errno.ESRCH, errno.EADDRNOTAVAIL}
 
 
@@ -67,15 +75,18 @@ class ClientState:
 
 
 def wanted_state(
-    acps: tuple[Prefix, ...], present: Iterable[Address], interfaces: Interfaces, has_eun: bool
+    acps: tuple[Prefix, ...], present: Iterable[Address], interfaces: Interfaces, eun: str | None
 ) -> ClientState:
-    """What must be in the kernel for these ACPs and the addresses ``present`` on all interfaces."""
+    """What must be in the kernel for these ACPs and the addresses ``present`` on all interfaces.
+
+    ``eun`` is the interface of the end user network, None if there is none.
+    """
     state = ClientState()
     usable = {a.ip for a in present if not a.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)}
     for acp in acps:
         state.addresses.add((interfaces.aero, acp.aero_address, 128))
         state.routes.add(Route(acp, None, metric=_WORST_METRIC, type=UNREACHABLE))
-        if not has_eun:
+        if eun is None:
             address = host_address(acp)
             state.addresses.add((interfaces.loopback, address, 32 if acp.is_ipv4 else 128))
             usable.add(address)
@@ -84,12 +95,23 @@ def wanted_state(
         if leased:
             default = Route(_DEFAULTS[family], interfaces.aero, table=AERO_TABLE, metric=_DEFAULT_METRIC)
             state.routes.add(default._replace(source=_source(leased, usable)))
-        state.rules.add(Rule(family, RULE_MAIN, MAIN_TABLE, suppress=0))
-        state.rules.add(Rule(family, RULE_AERO, AERO_TABLE))
+        state.rules |= _rules(family, leased, eun)
     for address in present:
         if address.index in interfaces.underlays and is_underlay_address(address, acps):
-            state.rules.add(Rule(family_of(address.ip), RULE_UNDERLAY, MAIN_TABLE, source=address.ip))
+            # Only what this host sends: in the EUN anybody can write its address there.
+            state.rules.add(Rule(family_of(address.ip), RULE_UNDERLAY, MAIN_TABLE, address.ip, iif="lo"))
     return state
+
+
+def _rules(family: int, leased: list[Prefix], eun: str | None) -> set[Rule]:
+    """The rules that do not depend on the underlays."""
+    main = Rule(family, RULE_MAIN, MAIN_TABLE, suppress=0, iif=eun, inverted=eun is not None)
+    rules = {main, Rule(family, RULE_AERO, AERO_TABLE)}
+    if eun is not None:
+        own = [*leased, *([_LINK_LOCAL] if family == socket.AF_INET6 else [])]
+        rules |= {main._replace(destination=prefix, inverted=False) for prefix in own}
+        rules.add(Rule(family, RULE_EUN, None, iif=eun))
+    return rules
 
 
 def _source(leased: list[Prefix], usable: set[bytes]) -> bytes | None:
@@ -107,11 +129,11 @@ class ClientKernel:
     tables = (MAIN_TABLE, AERO_TABLE)
     rules = True
 
-    def __init__(self, kernel: Kernel, interface: str, underlays: tuple[str, ...], has_eun: bool) -> None:
+    def __init__(self, kernel: Kernel, interface: str, underlays: tuple[str, ...], eun: str | None) -> None:
         self._kernel = kernel
         self._interface = interface
         self._underlays = underlays
-        self._has_eun = has_eun
+        self._eun = eun
         self._acps: tuple[Prefix, ...] = ()
 
     @property
@@ -139,7 +161,7 @@ class ClientKernel:
     def reconcile(self) -> list[KernelRoute]:
         """Add what is missing in the kernel and remove what is too much; nothing for the node."""
         interfaces = self._interfaces()
-        wanted = wanted_state(self._acps, self._kernel.addresses, interfaces, self._has_eun)
+        wanted = wanted_state(self._acps, self._kernel.addresses, interfaces, self._eun)
         present = self._present(interfaces)
         rtnl = self._kernel.rtnl
         _adjust(present.rules, wanted.rules, rtnl.add_rule, rtnl.remove_rule)
@@ -168,7 +190,7 @@ class ClientKernel:
             if ours:
                 state.addresses.add((address.index, address.ip, address.length))
         for family in _FAMILIES:
-            state.rules |= {r for r in rtnl.rules(family) if RULE_UNDERLAY <= r.priority <= RULE_AERO}
+            state.rules |= {r for r in rtnl.rules(family) if r.priority in RULES}
             state.routes |= set(rtnl.routes(family, AERO_TABLE, AEROD_PROTOCOL))
             state.routes |= set(rtnl.routes(family, MAIN_TABLE, AEROD_PROTOCOL))
         return state

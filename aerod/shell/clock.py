@@ -23,6 +23,11 @@ def real(seconds: float) -> float:
     return seconds / SCALE
 
 
+def from_real(seconds: float) -> float:
+    """What real ``seconds`` are in those of this clock."""
+    return seconds * SCALE
+
+
 def to_epoch() -> float:
     """What to add to this clock to get seconds since 1970; scaled, the same ones at all nodes."""
     return time.time() - time.monotonic()

@@ -102,7 +102,7 @@ class Daemon:
             kind = RelayKernel if self._config.node.role == "relay" else ServerKernel
             return kind(self._kernel, interface)
         underlays = tuple(underlay.interface for underlay in self._config.underlays)
-        return ClientKernel(self._kernel, interface, underlays, self._config.client.eun_interface is not None)
+        return ClientKernel(self._kernel, interface, underlays, self._config.client.eun_interface)
 
     def run(self) -> None:
         """Run until a signal; OSError when something essential is missing."""

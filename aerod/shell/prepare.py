@@ -21,7 +21,6 @@ _LINK_LOCAL = Prefix.parse("fe80::/64")
 _LINK_ROUTE_METRIC, _LINK_ROUTE_MTU, _STATIC = 256, 1280, 4
 # Where the DHCPv6 server sends its Relay-replies, to aerod on the same host.
 _RELAY_AGENT = Prefix(int.from_bytes(UNASSIGNED_CLIENT, "big"), 128)
-_FORWARDING_ROLES = ("relay", "client")
 
 # The kernel makes no address, route or Neighbor Discovery of its own on the interface (D1, D20).
 # ICMPv4 errors that aerod makes for this host come from the host's own address: accept_local. And
@@ -55,8 +54,11 @@ def prepare(config: Config, user: str) -> None:
         if config.node.role == "server":
             # Not cut by the kernel at 1280 bytes: aerod fragments Replies of any size (section 3.13.1).
             _set_route(rtnl, link, _RELAY_AGENT, MTU)
-        if config.node.role in _FORWARDING_ROLES:
+        if config.node.role == "relay" or (config.client and config.client.eun_interface):
             _forward([underlay.interface for underlay in config.underlays])
+        elif config.client:
+            # Else the kernel is silent about addresses of an IPv4 ACP that nobody has.
+            _set(f"ipv4/conf/{config.node.interface}/forwarding", "1")
     except PrepareError:
         raise
     except OSError as error:

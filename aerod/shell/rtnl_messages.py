@@ -44,7 +44,9 @@ GROUP_IPV4_RULE, GROUP_IPV6_RULE = 0x80, 0x40000
 
 HEADER = struct.Struct("=IHHII")
 TABLE_BEYOND_A_BYTE = 252  # RT_TABLE_COMPAT
-_FIB_RULE_TO_TABLE = 1
+# Of struct fib_rule_hdr (linux/fib_rules.h).
+_RULE_TO_TABLE, _RULE_UNREACHABLE = 1, 7
+_RULE_INVERT = 0x2
 
 
 class RouteMessage(rtmsg):
@@ -80,7 +82,9 @@ class RuleMessage(fibmsg):
     """A rule, with addresses as bytes."""
 
     nla_map = (
+        (1, "FRA_DST", "cdata"),
         (2, "FRA_SRC", "cdata"),
+        (3, "FRA_IIFNAME", "asciiz"),
         (6, "FRA_PRIORITY", "uint32"),
         (14, "FRA_SUPPRESS_PREFIXLEN", "uint32"),
         (15, "FRA_TABLE", "uint32"),
@@ -129,14 +133,19 @@ class Route(NamedTuple):
 class Rule(NamedTuple):
     """A policy rule: packets from ``source`` (16 bytes, None for all) look into ``table``.
 
-    ``suppress`` ignores what the table has of that prefix length or shorter.
+    Without table they are unreachable.  ``suppress`` ignores what the table has of that prefix length
+    or shorter.  ``iif`` is the interface they came by, ``lo`` for those of this host; ``inverted``
+    means all but those the rule describes.
     """
 
     family: int
     priority: int
-    table: int
+    table: int | None
     source: bytes | None = None
     suppress: int | None = None
+    iif: str | None = None
+    destination: Prefix | None = None
+    inverted: bool = False
 
 
 def table_byte(table: int) -> int:
@@ -250,14 +259,20 @@ def _first_hop(hops: bytes) -> tuple[int, bytes | None, bytes | None]:
 def read_rule(data: bytes) -> Rule:
     """The rule of an RTM_NEWRULE message."""
     message = _decoded(RuleMessage, data)
-    source = message.get_attr("FRA_SRC")
+    source, destination = message.get_attr("FRA_SRC"), message.get_attr("FRA_DST")
     suppress = message.get_attr("FRA_SUPPRESS_PREFIXLEN")
+    ipv4 = message["family"] == socket.AF_INET
+    length = message["dst_len"] + (MAPPED_PREFIX_LENGTH if ipv4 else 0)
+    to_table = message["action"] == _RULE_TO_TABLE
     return Rule(
         message["family"],
         message.get_attr("FRA_PRIORITY") or 0,
-        message.get_attr("FRA_TABLE") or message["table"],
+        (message.get_attr("FRA_TABLE") or message["table"]) if to_table else None,
         _mapped(source) if source else None,
         None if suppress in (None, FOREVER) else suppress,
+        message.get_attr("FRA_IIFNAME"),
+        Prefix.masked(_mapped(destination), length) if destination else None,
+        bool(message["flags"] & _RULE_INVERT),
     )
 
 
@@ -315,17 +330,21 @@ def rule_message(rule: Rule) -> Any:
     """The message that stands for ``rule``."""
     message = RuleMessage()
     message["family"] = rule.family
-    message["action"] = _FIB_RULE_TO_TABLE
-    message["table"] = table_byte(rule.table)
-    attributes = [
-        ("FRA_TABLE", rule.table),
-        ("FRA_PRIORITY", rule.priority),
-        ("FRA_PROTOCOL", AEROD_PROTOCOL),
-    ]
+    message["action"] = _RULE_UNREACHABLE if rule.table is None else _RULE_TO_TABLE
+    message["table"] = table_byte(rule.table or 0)
+    message["flags"] = _RULE_INVERT if rule.inverted else 0
+    attributes = [("FRA_PRIORITY", rule.priority), ("FRA_PROTOCOL", AEROD_PROTOCOL)]
+    if rule.table is not None:
+        attributes.append(("FRA_TABLE", rule.table))
     if rule.source is not None:
         raw = _native(rule.source)
         message["src_len"] = 8 * len(raw)
         attributes.append(("FRA_SRC", raw))
+    if rule.destination is not None:
+        message["dst_len"] = rule.destination.native_length
+        attributes.append(("FRA_DST", _native(rule.destination.packed)))
+    if rule.iif is not None:
+        attributes.append(("FRA_IIFNAME", rule.iif))
     if rule.suppress is not None:
         attributes.append(("FRA_SUPPRESS_PREFIXLEN", rule.suppress))
     message["attrs"] = attributes

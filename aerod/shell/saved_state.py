@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from aerod.shell import clock
+
 VERSION = 1
 
 
@@ -34,7 +36,7 @@ class SavedState:
             if document["version"] != VERSION:
                 raise ValueError(f"version {document['version']!r}, known is {VERSION}")
             state = dict(document["state"])
-            age = max(0.0, time.time() - float(document["saved_at"]))
+            age = clock.from_real(max(0.0, time.time() - float(document["saved_at"])))
             identity = document["identity"]
         except FileNotFoundError:
             return None, None

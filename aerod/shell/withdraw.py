@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 
-from aerod.shell.client_kernel import RULE_AERO, RULE_UNDERLAY
+from aerod.shell.client_kernel import RULES
 from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import AERO_TABLE, AEROD_PROTOCOL, MAIN_TABLE
 
@@ -19,7 +19,7 @@ def withdraw() -> None:
     try:
         for family in (socket.AF_INET, socket.AF_INET6):
             for rule in rtnl.rules(family):
-                if RULE_UNDERLAY <= rule.priority <= RULE_AERO:
+                if rule.priority in RULES:
                     rtnl.remove_rule(rule)
             for table in (MAIN_TABLE, AERO_TABLE):
                 for route in rtnl.routes(family, table, AEROD_PROTOCOL):

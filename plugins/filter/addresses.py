@@ -12,6 +12,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.aero.link.plugins.module_utils import _acp_table, _names
 from ansible_collections.aero.link.plugins.module_utils import _model_values as values
 from ansible_collections.aero.link.plugins.module_utils import _prefixes as prefixes
+from ansible_collections.aero.link.plugins.module_utils._acp_duid import colons
 from ansible_collections.aero.link.plugins.module_utils._model_values import Check, Place
 
 
@@ -50,7 +51,7 @@ def acp_table(path: str, asps: Sequence[str]) -> list[dict[str, t.Any]]:
     if table.errors:
         raise AnsibleFilterError("\n".join(table.errors))
     return [
-        {"client_id": _acp_table.colons(row.client_id),
+        {"client_id": colons(row.client_id),
          "acps": [{"prefix": str(acp), "delegated": prefixes.delegated(acp)} for acp in row.acps]}
         for row in sorted(table.rows)
     ]

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) The aero.link developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The table that says which Client owns which ACPs: one CSV file for the whole link.
+"""The table that says which Client owns which ACPs, in any form, read and checked as a whole.
 
-It is read line by line and may have a million rows: each line is looked at once, and the checks
-between lines cost one sort. All mistakes are collected, each as one line that names file and line.
+It may have a million rows: each is looked at once, and the checks between rows cost one sort. All mistakes
+are collected, each as one line that names file and line.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
+import contextlib
+import gc
 import re
 import typing as t
 
+from ansible_collections.aero.link.plugins.module_utils import _acp_csv, _acp_json, _acp_yaml
+from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical, table_hash
+from ansible_collections.aero.link.plugins.module_utils._acp_duid import parse_duid
+from ansible_collections.aero.link.plugins.module_utils._acp_source import AUTO, NOT_SHOWN, Mistakes, Raw
 from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     Prefix,
     PrefixError,
@@ -22,175 +26,225 @@ from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     parse_prefix,
 )
 
-HEADER = ["client_id", "acps", "name", "comment"]
+# What the table is called where it is data: the variable that holds it.
+DATA = "aero_acp_table"
+_FORMS = {".csv": _acp_csv.rows, ".yml": _acp_yaml.rows, ".yaml": _acp_yaml.rows, ".json": _acp_json.rows}
 
-# Least and most bytes of a DUID by its type (RFC 8415, section 11).
-_DUID_BYTES = {1: (9, 130), 2: (7, 130), 3: (5, 130), 4: (18, 18)}
-_HEX = re.compile(r"[0-9a-f]+")
+_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}){16,64}")
 
 
 class Row(t.NamedTuple):
-    """One Client: its DUID in hexadecimal, its ACPs in the order of their IAIDs, its line in the file."""
+    """One Client: its DUID in hexadecimal, its ACPs in the order of their IAIDs, its line in the file (or
+    position in the list), its name."""
 
     client_id: str
     acps: tuple[Prefix, ...]
     line: int
+    name: str = ""
+
+
+class Wish(t.NamedTuple):
+    """A word like auto/56, which asks for a prefix: where it stands in the text, whose ACP and which one."""
+
+    start: int
+    end: int
+    line: int
+    client_id: str
+    position: int
+    is_ipv4: bool
+    length: int
 
 
 class Table(t.NamedTuple):
+    """Rows and mistakes. The ACPs that are only wished for are left out of their rows; ``text`` is that of
+    the file, if there are such wishes. ``keys`` holds the keys of the Clients that have one."""
+
     rows: list[Row]
     errors: list[str]
+    wishes: t.Sequence[Wish] = ()
+    keys: t.Mapping[str, str] = {}
+    text: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        """The canonical lines (``_acp_digest``), sorted."""
+        return sorted(canonical(row.client_id, row.acps) for row in self.rows)
 
     @property
     def sha256(self) -> str:
         """Hash of what the table says, whatever the order of its rows and the way they are written."""
-        content = hashlib.sha256()
-        for row in sorted(self.rows):
-            content.update(f"{row.client_id} {' '.join(map(str, row.acps))}\n".encode())
-        return content.hexdigest()
+        return table_hash(self.lines)
 
 
-def parse_duid(text: str) -> str:
-    """The DUID as lower-case hexadecimal digits without colons.
+def read(source: str | t.Sequence[t.Any], asps: t.Sequence[Prefix] | None, wishes: bool = False) -> Table:
+    """Read and check a whole table.
 
-    :raises ValueError: malformed; the message says what is allowed
+    :param source: path of a file, or the rows themselves as dictionaries
+    :param asps: service prefixes; with None, it is not checked that the ACPs are inside them
+    :param wishes: whether ACPs may still have to be allocated
     """
-    allowed = "allowed: a DUID in hexadecimal, with or without colons, such as 00:03:00:01:52:54:00:12:34:56"
-    digits = text.lower().replace(":", "")
-    if ":" in text and not all(len(part) == 2 for part in text.split(":")):
-        raise ValueError(f"not pairs of hexadecimal digits; {allowed}")
-    if not _HEX.fullmatch(digits) or len(digits) % 2:
-        raise ValueError(f"not hexadecimal bytes; {allowed}")
-    size = len(digits) // 2
-    least, most = _DUID_BYTES.get(int(digits[:4], 16), (0, 0))
-    if not most:
-        hint = f" (a MAC address? then it is 00:03:00:01:{text})" if size == 6 else ""
-        raise ValueError(f"begins with no DUID type from 0001 to 0004{hint}; {allowed}")
-    if not least <= size <= most:
-        wanted = str(least) if least == most else f"{least} to {most}"
-        raise ValueError(f"a DUID of this type has {wanted} bytes, not {size}; {allowed}")
-    return digits
+    if not isinstance(source, str):
+        mistakes = Mistakes.of_data(DATA)
+        reader = _Reader(mistakes, asps, "in data nothing can be written back; allowed: a prefix")
+        return reader.table(_acp_json.data_rows(source, mistakes))
+    mistakes = Mistakes.of_file(source)
+    text = _text(source, mistakes)
+    reader = _Reader(mistakes, asps, "" if wishes else "not allocated yet; allowed: a prefix "
+                     "(playbooks/enroll.yml allocates one and writes it here)")
+    form = _FORMS[source[source.rindex("."):]] if text is not None else None
+    table = reader.table(form(text, mistakes) if form else ())
+    return table._replace(text=text) if table.wishes else table
 
 
-def colons(client_id: str) -> str:
-    """The DUID in the form Kea shows: pairs of digits with colons between."""
-    return ":".join(client_id[i:i + 2] for i in range(0, len(client_id), 2))
-
-
-def read(path: str, asps: t.Sequence[Prefix] | None) -> Table:
-    """Read and check the whole table; without service prefixes, all but that the ACPs are inside them."""
-    reader = _Reader(path, asps)
+def _text(path: str, mistakes: Mistakes) -> str | None:
+    if not path.endswith(tuple(_FORMS)):
+        mistakes.refuse_whole(f"{path}: a file of an unknown form; allowed: {', '.join(_FORMS)}")
+        return None
     try:
         with open(path, "rb") as file:
-            reader.read_lines(file)
+            content = file.read()
     except OSError as error:
-        reader.errors.append((0, f"{path}: cannot be read: {error.strerror}; allowed: a readable CSV file"))
-    reader.check_overlaps()
-    return Table(reader.rows, [text for line, text in sorted(reader.errors)])
+        mistakes.refuse_whole(f"{path}: cannot be read: {error.strerror}; allowed: a readable file")
+        return None
+    if content.startswith(b"$ANSIBLE_VAULT"):
+        mistakes.refuse_whole(f"{path}: encrypted; allowed: plain text, or the rows as data in {DATA}")
+        return None
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        for number, line in enumerate(content.split(b"\n"), start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                mistakes.refuse(number, "line", line.decode("ascii", "backslashreplace").strip(),
+                                f"byte {error.start + 1} is not UTF-8; allowed: text in UTF-8")
+        return content.decode("utf-8", "backslashreplace")
+
+
+@contextlib.contextmanager
+def _no_collection() -> t.Iterator[None]:
+    """Nothing here is garbage; a collector that looks through a million rows again and again costs a quarter
+    of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Reader:
-    """Collects rows and mistakes of one file."""
+    """Makes rows of what the forms' readers find, and collects mistakes."""
 
-    def __init__(self, path: str, asps: t.Sequence[Prefix] | None) -> None:
-        self.path = path
-        self.rows: list[Row] = []
-        self.errors: list[tuple[int, str]] = []
+    def __init__(self, mistakes: Mistakes, asps: t.Sequence[Prefix] | None, no_wishes: str) -> None:
+        """``no_wishes``: why there may be no wishes, or "" if there may."""
+        self._mistakes = mistakes
+        self._refuse = mistakes.refuse
+        self._no_wishes = no_wishes
+        self._asps = None if asps is None else PrefixSet(asps)
+        self._every_asp = frozenset(asps or ())
         self._line_of_client: dict[str, int] = {}
+        self._wishes: list[Wish] = []
+        self._keys: dict[str, str] = {}
         self._owned: list[Prefix] = []
         self._line_of_owned: list[int] = []
-        self._asps = None if asps is None else PrefixSet(asps)
 
-    def refuse(self, line: int, column: str, value: str, why: object) -> None:
-        self.errors.append((line, f"{self.path}:{line}: {column} = {value}: {why}"))
+    def table(self, raws: t.Iterable[Raw]) -> Table:
+        with _no_collection():
+            rows = [row for row in map(self._row, raws) if row is not None]
+        self._check_overlaps()
+        self._check_asps_inside()
+        return Table(rows, self._mistakes.lines, self._wishes, self._keys)
 
-    def read_lines(self, file: t.Iterable[bytes]) -> None:
-        header_seen = False
-        for number, raw in enumerate(file, start=1):
-            fields = self._fields(number, raw)
-            if not fields:
-                continue
-            if header_seen:
-                self._row(number, fields)
-            elif fields == HEADER:
-                header_seen = True
-            else:
-                self.refuse(number, "header", ",".join(fields), f"wrong header; allowed: {','.join(HEADER)}")
-                return
-        if not header_seen:
-            self.refuse(1, "header", "", f"the file has none; allowed: {','.join(HEADER)}")
-
-    def _fields(self, number: int, raw: bytes) -> list[str]:
-        """The columns of a line; none for a blank line, a comment, or one that cannot be read."""
-        try:
-            line = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip()
-        except UnicodeDecodeError as error:
-            value = raw.decode("ascii", "backslashreplace").strip()
-            self.refuse(number, "line", value, f"byte {error.start + 1} is not UTF-8; allowed: text in UTF-8")
-            return []
-        if not line or line.startswith("#"):
-            return []
-        if '"' not in line:
-            return [field.strip() for field in line.split(",")]
-        try:
-            return [field.strip() for field in next(csv.reader([line], strict=True))]
-        except csv.Error as error:
-            self.refuse(number, "line", line, f"{error}; allowed: CSV, each row on one line")
-            return []
-
-    def _row(self, number: int, fields: list[str]) -> None:
-        if len(fields) != len(HEADER):
-            self.refuse(number, "line", ",".join(fields), f"{len(fields)} columns; allowed: {len(HEADER)} "
-                        f"({','.join(HEADER)}), a text with commas in double quotes")
-            return
-        client_id = self._client(number, fields[0])
-        acps = self._acps(number, fields[1])
-        self._owned += acps
-        self._line_of_owned += [number] * len(acps)
-        if client_id and acps:
-            self.rows.append(Row(client_id, tuple(acps), number))
-
-    def _client(self, number: int, text: str) -> str | None:
+    def _row(self, raw: Raw) -> Row | None:
+        number, text, words, name, key, autos = raw
         try:
             client_id = parse_duid(text)
         except ValueError as error:
-            self.refuse(number, "client_id", text, error)
-            return None
-        first = self._line_of_client.setdefault(client_id, number)
-        if first != number:
-            self.refuse(number, "client_id", text, f"already on line {first}; allowed: one line for a Client")
-        return client_id
+            self._refuse(number, "client_id", text, error)
+            client_id = ""
+        else:
+            first = self._line_of_client.setdefault(client_id, number)
+            if first != number:
+                self._refuse(number, "client_id", text,
+                             f"already {self._mistakes.before(first)}; allowed: one row for a Client")
+        if key:
+            self._key(number, client_id, key)
+        acps = self._acps(number, client_id, words.split(), autos)
+        name = " ".join(name.split())
+        # Row(...) takes twice the time.
+        return tuple.__new__(Row, (client_id, acps, number, name)) if client_id and acps is not None else None
 
-    def _acps(self, number: int, text: str) -> list[Prefix]:
-        acps = []
-        for word in text.split():
+    def _key(self, number: int, client_id: str, key: str) -> None:
+        if _KEY.fullmatch(key):
+            self._keys[client_id] = key.lower()
+        else:
+            self._refuse(number, "key", NOT_SHOWN, "not a usable key; allowed: 16 to 64 bytes in hexadecimal")
+
+    def _acps(self, number: int, client_id: str, words: list[str],
+              autos: t.Sequence[tuple[int, int]]) -> tuple[Prefix, ...] | None:
+        acps, places, good = [], iter(autos), bool(words)
+        for position, word in enumerate(words):
             try:
-                acps.append(self._acp(word))
+                if "auto" in word:
+                    self._wishes.append(self._wish(word, next(places, None), number, client_id, position))
+                else:
+                    acps.append(self._acp(word))
             except PrefixError as error:
-                self.refuse(number, "acps", word, error)
-        if not text:
-            self.refuse(number, "acps", "", "no ACP; allowed: one or more prefixes with spaces between")
-        return acps
+                self._refuse(number, "acps", word, error)
+                good = False
+        self._owned += acps
+        self._line_of_owned += [number] * len(acps)
+        if not words:
+            self._refuse(number, "acps", "", "no ACP; allowed: one or more prefixes with spaces between")
+        return tuple(acps) if good else None
 
     def _acp(self, text: str) -> Prefix:
         acp = parse_prefix(text)
-        if not acp.is_ipv4 and acp.length > 64:
+        if acp[1] > 64 and not acp.is_ipv4:
             raise PrefixError("IPv6 ACP longer than /64; allowed: /64 or shorter")
         if self._asps is not None and self._asps.covering(acp) is None:
-            inside = _listed(self._asps.outermost)
-            raise PrefixError(f"in none of the link's ASPs; allowed: prefixes inside {inside}")
+            raise PrefixError(f"in none of the link's ASPs; allowed: prefixes inside {self._inside()}")
+        if acp in self._every_asp:
+            raise PrefixError(f"an ASP itself; allowed: prefixes inside {self._inside()}")
         return acp
 
-    def check_overlaps(self) -> None:
+    def _wish(self, word: str, place: tuple[int, int] | None, number: int, client_id: str,
+              position: int) -> Wish:
+        found = AUTO.fullmatch(word)
+        if not found:
+            raise PrefixError("not a prefix; allowed: ADDRESS/LENGTH, auto/LENGTH or auto4/LENGTH")
+        is_ipv4, length = bool(found[1]), int(found[2])
+        most = 32 if is_ipv4 else 64
+        if not 1 <= length <= most:
+            raise PrefixError(f"length out of range; allowed: {word.partition('/')[0]}/1 to /{most}")
+        if self._no_wishes:
+            raise PrefixError(self._no_wishes)
+        if place is None:
+            raise PrefixError("not written plainly enough to be replaced; allowed: a prefix")
+        return Wish(*place, number, client_id, position, is_ipv4, length)
+
+    def _inside(self, most: int = 4) -> str:
+        asps = self._asps.outermost
+        shown = ", ".join(map(str, asps[:most]))
+        return f"{shown} and {len(asps) - most} more" if len(asps) > most else shown
+
+    def _check_overlaps(self) -> None:
         for outer, inner in overlaps(self._owned):
-            # The mistake is the one that came later in the file.
+            # The mistake is the one that came later.
             first, second = sorted((outer, inner))
             acp, other = self._owned[second], self._owned[first]
             what = "already" if other == acp else f"overlaps {other}"
-            self.refuse(self._line_of_owned[second], "acps", str(acp),
-                        f"{what} on line {self._line_of_owned[first]}; allowed: each address in one ACP only")
+            self._refuse(self._line_of_owned[second], "acps", str(acp), f"{what} "
+                         f"{self._mistakes.before(self._line_of_owned[first])}; "
+                         "allowed: each address in one ACP only")
 
-
-def _listed(asps: t.Sequence[Prefix], most: int = 4) -> str:
-    shown = ", ".join(map(str, asps[:most]))
-    return f"{shown} and {len(asps) - most} more" if len(asps) > most else shown
+    def _check_asps_inside(self) -> None:
+        """No ACP holds an ASP: both would be announced, and the ASP belongs to the link."""
+        nested = self._every_asp - set(self._asps.outermost) if self._asps else ()
+        for asp in sorted(nested):
+            for acp, number in zip(self._owned, self._line_of_owned, strict=True):
+                if acp.covers(asp):
+                    self._refuse(number, "acps", str(acp),
+                                 f"has the ASP {asp} inside; allowed: prefixes without an ASP inside")

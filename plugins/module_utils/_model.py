@@ -15,6 +15,12 @@ import re
 import typing as t
 
 from ansible_collections.aero.link.plugins.module_utils import _acp_table, _model_checks
+from ansible_collections.aero.link.plugins.module_utils._acp_compiled import (
+    Compiled,
+    Opened,
+    Source,
+    in_memory,
+)
 from ansible_collections.aero.link.plugins.module_utils._model_checks import ALL_HOSTS, Draft
 from ansible_collections.aero.link.plugins.module_utils._model_link import describe
 from ansible_collections.aero.link.plugins.module_utils._model_values import (
@@ -24,8 +30,14 @@ from ansible_collections.aero.link.plugins.module_utils._model_values import (
     closest,
     shown,
 )
-from ansible_collections.aero.link.plugins.module_utils._prefixes import PrefixError, link_local
+from ansible_collections.aero.link.plugins.module_utils._prefixes import (
+    Prefix,
+    PrefixError,
+    link_local,
+    parse_prefix,
+)
 from ansible_collections.aero.link.plugins.module_utils._variables import (
+    CLIENT,
     INFRASTRUCTURE,
     NAME_SERVER,
     OTHERS,
@@ -38,6 +50,7 @@ from ansible_collections.aero.link.plugins.module_utils._variables import (
 )
 
 Errors = list  # of (host, rest of the line)
+OpenTable = t.Callable[[Source, t.Sequence[Prefix] | None], Opened]
 Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
 Groups = t.Mapping[str, t.Sequence[str]]
 
@@ -53,11 +66,31 @@ def members(groups: Groups) -> list[str]:
     return sorted(serving | (hosts_of("aero") - hosts_of("aero_retired")))
 
 
-def build(hosts: Hosts, groups: Groups) -> tuple[dict[str, t.Any], list[str]]:
+def build(
+    hosts: Hosts, groups: Groups, open_table: OpenTable = in_memory
+) -> tuple[dict[str, t.Any], list[str]]:
     """The link model and the mistakes; with any mistake the model is empty.
 
     ``hosts`` has the ``aero_*`` variables and ``inventory_dir`` of each of ``members(groups)``.
+    ``open_table`` takes the source of the ACP table and the ASPs, and gives the compiled table or its
+    mistakes.
     """
+    drafted, source = draft(hosts, groups)
+    if source is None:
+        return {}, _lines(drafted.errors, hosts)
+    # Without valid ASPs every row would be wrong, which nobody wants to read.
+    table, mistakes = open_table(source, drafted.link["asps"] or None)
+    name = source if isinstance(source, str) else _acp_table.DATA
+    acps_of = _acps_of_clients(drafted, table)
+    if table is not None:
+        _model_checks.check_client_ids(drafted, acps_of, name)
+    lines = _lines(drafted.errors, hosts) + mistakes
+    return ({} if lines else describe(drafted, name, table, acps_of)), lines
+
+
+def draft(hosts: Hosts, groups: Groups) -> tuple[Draft, Source | None]:
+    """The inventory with the mistakes in it, and the source of its ACP table, which was not looked at; None
+    if that cannot be told."""
     errors: Errors = []
     roles = _roles(groups, errors)
     name_servers = sorted(groups.get("aero_name_servers", ()))
@@ -66,30 +99,29 @@ def build(hosts: Hosts, groups: Groups) -> tuple[dict[str, t.Any], list[str]]:
         _check_names(Place(errors, host, ""), variables)
 
     known_hosts = frozenset(groups.get("all", ())) | hosts.keys()
-    draft = Draft(errors, roles, name_servers, {}, {host: {} for host in everyone}, known_hosts)
+    drafted = Draft(errors, roles, name_servers, {}, {host: {} for host in everyone}, known_hosts)
     served = {host: {role} for host, role in everyone.items()}
     for host in name_servers:
         served[host].add(NAME_SERVER)
     for name, variable in VARIABLES.items():
         scope = {host: hosts.get(host, {}) for host, of in served.items() if of & variable.roles}
         if variable.same:
-            draft.link[name[5:]] = _same_value(name, variable, scope, errors)
+            drafted.link[name[5:]] = _same_value(name, variable, scope, errors)
         else:
             for host, variables in scope.items():
-                draft.hosts[host][name[5:]] = _value(Place(errors, host, name), variable, variables.get(name))
-    _fill(draft, hosts)
-    _model_checks.check_all(draft)
+                value = _value(Place(errors, host, name), variable, variables.get(name))
+                drafted.hosts[host][name[5:]] = value
+    _fill(drafted, hosts)
+    _model_checks.check_all(drafted)
+    source = drafted.link["acp_table"]
+    return drafted, _table_path(source, hosts) if isinstance(source, str) else source
 
-    if draft.link["acp_table"] is None:
-        return {}, _lines(errors, hosts)
-    path = _table_path(draft.link["acp_table"], hosts)
-    # Without valid ASPs every row would be wrong, which nobody wants to read.
-    table = _acp_table.read(path, draft.link["asps"] or None)
-    acps_of = {row.client_id: row.acps for row in table.rows}
-    if not table.errors:
-        _model_checks.check_client_ids(draft, acps_of, path)
-    lines = _lines(errors, hosts) + table.errors
-    return ({} if lines else describe(draft, path, table, acps_of)), lines
+
+def _acps_of_clients(drafted: Draft, table: Compiled | None) -> dict[str, list[Prefix]]:
+    """The prefixes of the Clients that are in the inventory and in the table."""
+    client_ids = {drafted.hosts[host]["client_id"] for host in drafted.of_role(CLIENT)} - {None}
+    found = {client_id: table.client(client_id) for client_id in client_ids} if table else {}
+    return {client_id: list(map(parse_prefix, client.acps)) for client_id, client in found.items() if client}
 
 
 def warnings(link: t.Mapping[str, t.Any]) -> list[str]:

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.aero.link.plugins.module_utils import _acp_table, _names
+from ansible_collections.aero.link.plugins.module_utils import _names
+from ansible_collections.aero.link.plugins.module_utils._acp_compiled import Compiled
+from ansible_collections.aero.link.plugins.module_utils._acp_duid import colons
 from ansible_collections.aero.link.plugins.module_utils._model_checks import Draft
 from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     Prefix,
@@ -32,7 +34,7 @@ Acps = t.Mapping[str, t.Sequence[Prefix]]
 _INTERNAL = {"asps", "acp_table", "id_base", "bgp_asn", "id_origin"}
 
 
-def describe(draft: Draft, path: str, table: _acp_table.Table, acps_of: Acps) -> dict[str, t.Any]:
+def describe(draft: Draft, name: str, table: Compiled, acps_of: Acps) -> dict[str, t.Any]:
     """The link model of an inventory without mistakes."""
     hosts = {host: _host(draft, host, acps_of) for host in sorted(draft.hosts)}
     servers = _infrastructure(draft, hosts, SERVER)
@@ -46,8 +48,8 @@ def describe(draft: Draft, path: str, table: _acp_table.Table, acps_of: Acps) ->
         "clients": [{key: hosts[host][key] for key in ("name", "client_id", "acps")}
                     for host in draft.of_role(CLIENT)],
         "name_servers": draft.name_servers,
-        "acp_table": {"file": path, "rows": len(table.rows), "sha256": table.sha256,
-                      "acps": sum(len(row.acps) for row in table.rows)},
+        "acp_table": {"file": name, "compiled": table.folder, "rows": table.rows, "acps": table.acps,
+                      "sha256": table.sha256},
         "capability_names": capability_names(draft),
         "server_names": server_names(draft, servers),
         "hosts": hosts,
@@ -77,7 +79,7 @@ def _host(draft: Draft, host: str, acps_of: Acps) -> dict[str, t.Any]:
         # BGP wants 32 bits that look like an IPv4 address (RFC 6286).
         "router_id": identifier and address_text(0xFFFF << 32 | identifier),
         "addresses": [address for underlay in values["underlays"] for address in underlay["addresses"]],
-        "duid": client_id and _acp_table.colons(client_id),
+        "duid": client_id and colons(client_id),
         "acps": [str(acp) for acp in acps],
         "aero_addresses": [aero_address(acp) for acp in acps],
     }

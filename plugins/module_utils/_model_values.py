@@ -13,10 +13,13 @@ from __future__ import annotations
 import base64
 import binascii
 import difflib
+import functools
+import hashlib
+import json
 import re
 import typing as t
 
-from ansible_collections.aero.link.plugins.module_utils import _acp_table
+from ansible_collections.aero.link.plugins.module_utils._acp_duid import parse_duid
 from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     Prefix,
     PrefixError,
@@ -41,6 +44,18 @@ NOT_SHOWN = "(not shown)"  # for values that are, or may be, secrets
 
 class Failed(str):
     """Stands for a value that could not be had at all (a template that fails); says why."""
+
+
+class Rows(list):
+    """The ACP table given as data. It is told apart by its hash and never shown: it may hold keys, and it is
+    too long to be written out for each host."""
+
+    def __repr__(self) -> str:
+        return f"({len(self)} rows, {self._digest})"
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        return hashlib.sha256(json.dumps(list(self), default=str).encode()).hexdigest()[:16]
 
 
 class Place(t.NamedTuple):
@@ -147,6 +162,13 @@ def text(allowed: str) -> Check:
     return check
 
 
+def acp_table(value: t.Any, at: Place) -> t.Any:
+    """The path of a file, or the rows themselves."""
+    if isinstance(value, (list, tuple)):
+        return value
+    return text("the path of a file (.csv, .yml, .yaml, .json), or a list of dictionaries")(value, at)
+
+
 def empty_or(check: Check) -> Check:
     return lambda value, at: "" if value == "" else check(value, at)
 
@@ -230,7 +252,7 @@ def client_id(value: t.Any, at: Place) -> str | None:
     if not isinstance(value, str):
         return at.refuse(value, "not a text; allowed: the DUID in hexadecimal, in quotes")
     try:
-        return _acp_table.parse_duid(value)
+        return parse_duid(value)
     except ValueError as error:
         return at.refuse(value, error)
 

@@ -59,7 +59,8 @@ _OTHER_SERVER = v.entry(
 VARIABLES: dict[str, Variable] = {
     "aero_domain": _link(v.domain),
     "aero_asps": _link(v.list_of(v.asp, "prefixes, such as 2001:db8::/32")),
-    "aero_acp_table": _link(v.text("the path of a CSV file"), "group_vars/aero/acp_table.csv"),
+    "aero_acp_table": _link(v.acp_table, "group_vars/aero/acp_table.csv"),
+    "aero_acp_quarantine": _link(v.number(0, 3650), 30),
     "aero_port": _link(v.number(1, 65535), PORTS["plain"]),
     # Encapsulation
     "aero_encapsulation": _link(v.choice(*PORTS), "plain"),

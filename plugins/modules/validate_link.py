@@ -40,7 +40,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 msg:
-  description: The mistakes, one a line, sorted by host, those of the ACP table last; at most 200.
+  description: The mistakes, one a line, sorted by host, those of the ACP table last; at most 50.
   returned: failure
   type: str
   sample: |-
@@ -115,7 +115,10 @@ aero_link:
       type: dict
       contains:
         file:
-          description: Path on the controller.
+          description: Path on the controller, or C(aero_acp_table) where the rows are given as data.
+          type: str
+        compiled:
+          description: Folder on the controller that has the table in a form to be searched, for this run.
           type: str
         rows:
           description: Number of Clients.

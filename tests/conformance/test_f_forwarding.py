@@ -72,9 +72,33 @@ def test_aero_113_no_service_for_unauthorised_sources(link, u):
         link.from_host("h1", p.echo("fd12:3456::1", destination, ident=bad))
     for destination in (H2_V4, NATIVE4):
         link.from_host("h1", p.echo("10.9.9.9", destination, ident=bad))
-    link.from_host("h1", p.echo(H1, NATIVE6, ident=good))
-    u.wait_for(lambda f: f.node == "c1" and has_echo(good)(f))
+    # What c1's kernel could reach by itself, past aerod.
+    for source in ("2001:db8:bad::1", "fd00:a::dead", link.address("c1", 6)):
+        link.from_host("h1", p.echo(source, link.address("x", 6), ident=bad))
+    for source in ("10.9.9.9", "198.51.100.222", link.address("c1", 4)):
+        link.from_host("h1", p.echo(source, link.address("x", 4), ident=bad))
+    link.from_host("h1", p.echo(H1, link.address("x", 6), ident=good))
+    frame = u.wait_for(lambda f: f.node == "c1" and has_echo(good)(f))
+    assert frame.is_tunnel
     assert not u.find(has_echo(bad))
+
+
+@both
+def test_aero_113_nothing_without_a_lease_either(link, version):
+    """A Client that has no prefix is no router for its end user network."""
+    source, destination = (H1, link.address("x", 6)) if version == 6 else (H1_V4, link.address("x", 4))
+    link.ask("c1", "release")
+    try:
+        number = ident()
+        with link.capture() as u, link.capture("h1", "eth0") as h1:
+            link.from_host("h1", p.echo(source, destination, ident=number))
+            # The kernel has dealt with it: it tells the host so.
+            h1.wait_for(lambda f: f.dst == source)
+            assert not u.find(has_echo(number))
+    finally:
+        link.kill("c1")
+        link.start("c1")
+        link.wait_for(lambda: link.is_bound("c1"), 20)
 
 
 # Servers

@@ -37,6 +37,7 @@ def link():
     try:
         made.build()
         made.write_config("c", 'eun_interface = "eth1"')
+        made.prepare("c")
         made.start_eun()
         made.start_kea()
         for node in ("r", "s", "c"):
@@ -84,6 +85,23 @@ def test_eun_follows_the_lease(link):
     assert _offered(link) == ""
     gone = link.run("c", "ip", "addr") + link.run("c", "ip", "-6", "route") + link.run("c", "ip", "route")
     assert OWN4 not in gone and "2001:db8:1:2" not in gone
+
+
+def test_only_the_tunnel_is_for_the_eun(link):
+    """What the Client itself reaches is not for hosts behind it, unless the site adds a rule of its own."""
+    settings = ("ipv6/conf/eth0/accept_ra", "ipv6/conf/all/forwarding", "ipv4/ip_forward")
+    assert link.run("c", "cat", *(f"/proc/sys/net/{name}" for name in settings)).split() == ["2", "1", "1"]
+    link.run("c", "ip", "addr", "add", "10.1.0.1/24", "dev", "eth1")
+    link.run("h", "ip", "addr", "add", "10.1.0.2/24", "dev", "eth0")
+    link.run("h", "ip", "route", "add", "203.0.113.0/24", "via", "10.1.0.1")
+    rules = "table ip site { chain out { type nat hook postrouting priority 100; oifname eth0 masquerade; }; }"
+    link.run("c", "nft", rules)
+    wait_for(lambda: "8063" in link.run("c", "ip", "rule"))
+    assert link.pings("c", "203.0.113.1") and not link.pings("h", "203.0.113.1")
+    link.run("c", "ip", "rule", "add", "priority", "8000", "iif", "eth1", "from", "10.1.0.0/24", "lookup", "main")
+    assert link.pings("h", "203.0.113.1")
+    wait_for(lambda: _host_address(link))
+    assert wait_for(lambda: link.pings("h", OUTSIDE6), 10)
 
 
 def test_eun_survives_restarts(link):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from aerod import aeroctl
@@ -11,6 +13,8 @@ from tests.conformance.conftest import start_link
 from tests.namespaces import missing
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+
+_SAVED_AFTER = 0.5  # seconds; what changes is written together
 
 
 def way(bench: Bench, capture, destination: str) -> list[str]:
@@ -45,6 +49,20 @@ def test_the_direct_path_after_the_first_packets(bench, destination):
     shown = aeroctl._SHOW["redirects"](bench.ask("c1", "redirects"))
     assert f"yes     {bench.address('c2')}:8060" in shown
     assert not {"internal_error"} & bench.counters("c1").keys()
+
+
+@pytest.mark.parametrize("destination", [H2, H2_V4])
+def test_a_killed_peer_is_reached_directly_as_soon_as_it_runs(bench, destination):
+    """kill -9 of its aerod: whom it has accepted it accepts at once, without any message."""
+    bench.pings("h1", destination)
+    bench.wait_for(lambda: course(bench, destination)["direct"], 5)
+    time.sleep(_SAVED_AFTER)
+    bench.kill("c2")
+    bench.start("c2")
+    capture = bench.capture()
+    assert way(bench, capture, destination) == ["c1"]
+    assert "drop_origin" not in bench.counters("c2")
+    assert course(bench, destination)["direct"]
 
 
 def test_the_server_takes_over_when_the_peer_is_gone(bench):

@@ -30,6 +30,7 @@ from aerod.interface import (
     Notice,
     OuterHeader,
     RemoveRoute,
+    SaveState,
     Underlay,
 )
 from aerod.nodes.node import make_node
@@ -110,6 +111,9 @@ class Host:
         self.lease_reports = 0
         self.notices: list[str] = []
         self.asked: list[str] = []
+        # What is on the disk, and how often that was written.
+        self.saved: dict = {}
+        self.saves = 0
         self.kea: FakeKea | None = None
         self.up = True
         self.start(None)
@@ -319,6 +323,9 @@ class Network:
         elif isinstance(action, FindServer):
             host.asked.append(action.id)
             self.later(LATENCY, lambda: self._resolve_server(host, action.id))
+        elif isinstance(action, SaveState):
+            host.saved = host.node.saved_state(self.now) | {"at": self.now}
+            host.saves += 1
         elif isinstance(action, Notice):
             host.notices.append(action.text)
 

@@ -17,6 +17,8 @@ from aerod.shell.rtnl_messages import (
     Address,
     Route,
     Rule,
+    read_rule,
+    rule_message,
 )
 
 ACP6, ACP4 = Prefix.parse("2001:db8:1000:2000::/56"), Prefix.parse("198.51.100.32/28")
@@ -51,7 +53,7 @@ def default_sources(state) -> dict[str, str | None]:
 
 def test_lease_without_eun():
     """AERO addresses on the AERO interface, host addresses on lo, defaults with these as source."""
-    state = wanted_state((ACP6, ACP4), UNDERLAY, INTERFACES, has_eun=False)
+    state = wanted_state((ACP6, ACP4), UNDERLAY, INTERFACES, eun=None)
     assert texts(state.addresses) == {
         (9, "fe80::2001:db8:1000:2000", 128),
         (9, "fe80::ffff:c633:6420", 128),
@@ -63,19 +65,43 @@ def test_lease_without_eun():
 
 def test_acp_is_unreachable_with_the_worst_metric():
     """So that every route of the EUN wins, even one to the whole ACP."""
-    state = wanted_state((ACP6,), UNDERLAY, INTERFACES, has_eun=False)
+    state = wanted_state((ACP6,), UNDERLAY, INTERFACES, eun=None)
     assert Route(ACP6, None, metric=0xFFFFFFFF, type=UNREACHABLE) in state.routes
 
 
 def test_rules():
     """Underlay addresses use the main table, all else ignores its default route and then takes 8060."""
-    state = wanted_state((), UNDERLAY, INTERFACES, has_eun=False)
+    state = wanted_state((), UNDERLAY, INTERFACES, eun=None)
     sources = {address_text(rule.source) for rule in state.rules if rule.source}
     assert sources == {"203.0.113.5", "fd00:ae::5", "10.0.0.5"}
-    assert {rule.priority for rule in state.rules if rule.source} == {8060}
+    assert {(rule.priority, rule.iif) for rule in state.rules if rule.source} == {(8060, "lo")}
     for family in (socket.AF_INET, socket.AF_INET6):
         assert Rule(family, 8061, MAIN_TABLE, suppress=0) in state.rules
         assert Rule(family, 8062, AERO_TABLE) in state.rules
+
+
+def test_rules_for_the_eun():
+    """What comes from there goes to an own prefix, into the tunnel, or nowhere (AERO-113)."""
+    state = wanted_state((ACP6, ACP4), [], INTERFACES, eun="lan0")
+    link_local = Prefix.parse("fe80::/10")
+    for family, own in ((socket.AF_INET, {ACP4}), (socket.AF_INET6, {ACP6, link_local})):
+        rules = {rule for rule in state.rules if rule.family == family}
+        main = Rule(family, 8061, MAIN_TABLE, suppress=0, iif="lan0")
+        assert rules == {
+            main._replace(inverted=True),
+            *(main._replace(destination=prefix) for prefix in own),
+            Rule(family, 8062, AERO_TABLE),
+            Rule(family, 8063, None, iif="lan0"),
+        }
+
+
+def test_rules_are_read_as_they_are_written():
+    """What the kernel shows of our rules compares equal to what we want."""
+    rules = wanted_state((ACP6, ACP4), UNDERLAY, INTERFACES, eun="lan0").rules
+    for rule in rules | wanted_state((), [], INTERFACES, eun=None).rules:
+        message = rule_message(rule)
+        message.encode()
+        assert read_rule(bytes(message.data)) == rule
 
 
 @pytest.mark.parametrize(
@@ -90,18 +116,18 @@ def test_rules():
 )
 def test_source_follows_the_eun(present, source):
     """With an EUN aerod gives lo nothing; the source is an address of the ACP, once it is there."""
-    state = wanted_state((ACP4,), UNDERLAY + present, INTERFACES, has_eun=True)
+    state = wanted_state((ACP4,), UNDERLAY + present, INTERFACES, eun="lan0")
     assert default_sources(state) == {"0.0.0.0/0": source}
     assert texts(state.addresses) == {(9, "fe80::ffff:c633:6420", 128)}
 
 
 def test_own_prefix_on_an_underlay_is_no_underlay():
     """An address inside an own ACP must not bypass the tunnel."""
-    state = wanted_state((ACP4,), [on(2, "198.51.100.40")], INTERFACES, has_eun=True)
+    state = wanted_state((ACP4,), [on(2, "198.51.100.40")], INTERFACES, eun="lan0")
     assert not [rule for rule in state.rules if rule.source]
 
 
 def test_nothing_leased():
     """Without a lease there is no address and no route of ours."""
-    state = wanted_state((), UNDERLAY, INTERFACES, has_eun=False)
+    state = wanted_state((), UNDERLAY, INTERFACES, eun=None)
     assert not state.addresses and not state.routes

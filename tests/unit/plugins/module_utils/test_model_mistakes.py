@@ -313,7 +313,7 @@ def test_table_that_is_not_there(hosts, tmp_path):
     for variables in hosts.values():
         variables["aero_acp_table"] = "none.csv"
     assert refused(hosts) == [
-        f"{tmp_path}/none.csv: cannot be read: No such file or directory; allowed: a readable CSV file"]
+        f"{tmp_path}/none.csv: cannot be read: No such file or directory; allowed: a readable file"]
 
 
 def test_all_mistakes_at_once_sorted_by_host(hosts):

@@ -9,7 +9,7 @@ import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.aero.link.plugins.module_utils import _model_values as values
+from ansible_collections.aero.link.plugins.module_utils import _psk
 from ansible_collections.aero.link.plugins.module_utils._model_values import Place
 from ansible_collections.aero.link.plugins.module_utils._prefixes import PrefixError
 from ansible_collections.aero.link.plugins.module_utils._signature_keys import derived_key
@@ -17,7 +17,7 @@ from ansible_collections.aero.link.plugins.module_utils._signature_keys import d
 
 def aero_signature_keys(secrets: Sequence[Mapping[str, t.Any]], owner: str) -> list[dict[str, t.Any]]:
     errors: list[tuple[str, str]] = []
-    values.link_secrets(secrets, Place(errors, "", "secrets"))
+    _psk.secrets(secrets, Place(errors, "", "secrets"))
     if errors:
         raise AnsibleFilterError(f"aero_signature_keys: {errors[0][1]}")
     try:

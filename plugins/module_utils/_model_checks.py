@@ -111,12 +111,12 @@ def check_encapsulation(draft: Draft) -> None:
 def check_signatures(draft: Draft) -> None:
     """Only the AERO header has room for signatures (O-4), and they need keys."""
     encapsulation, required = draft.link["encapsulation"], draft.link["require_signature"]
-    has_secrets = draft.link["signature_secrets"]
-    if required and has_secrets is False:
+    secrets = draft.link["signature_secrets"]
+    if required and secrets == []:
         draft.at(ALL_HOSTS, "signature_secrets").refuse(
             "[]", "needed since aero_require_signature is true; allowed: one secret or more, each with id "
             "and secret, such as openssl rand -hex 32 prints")
-    if encapsulation in ("gue", "raw") and (required or has_secrets):
+    if encapsulation in ("gue", "raw") and (required or secrets):
         variable, value = ("require_signature", "true") if required else ("signature_secrets", NOT_SHOWN)
         draft.at(ALL_HOSTS, variable).refuse(
             value, f"aero_encapsulation = {encapsulation} has no room for signatures; allowed: "

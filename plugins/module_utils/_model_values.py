@@ -276,26 +276,6 @@ def base64_key(value: t.Any, at: Place) -> bool | None:
     return True
 
 
-def link_secrets(value: t.Any, at: Place) -> bool | None:
-    """Secrets of the link that keys are derived from, each with the number it has on the wire."""
-    allowed = "allowed: a list of dictionaries with id (0 to 4294967295) and secret (64 hex digits or more)"
-    if not isinstance(value, (list, tuple)):
-        return at.refuse(_hidden(value), f"not a list; {allowed}")
-    seen: dict[int, int] = {}
-    for position, item in enumerate(value):
-        place = at / f"[{position}]"
-        if not isinstance(item, dict) or item.keys() != {"id", "secret"}:
-            place.refuse(NOT_SHOWN, f"not a dictionary with id and secret; {allowed}")
-            continue
-        plain, secret = number(0, 4294967295)(item["id"], place / ".id"), item["secret"]
-        if plain is not None and seen.setdefault(plain, position) != position:
-            (place / ".id").refuse(plain, f"already that of {at.name}[{seen[plain]}]; allowed: each its own")
-        if not isinstance(secret, str) or not re.fullmatch(r"([0-9A-Fa-f]{2}){32,}", secret):
-            (place / ".secret").refuse(_hidden(secret), "not 32 bytes or more in hexadecimal; "
-                                       "allowed: what openssl rand -hex 32 prints")
-    return bool(value)
-
-
 def key_name(value: t.Any, at: Place) -> str | None:
     label = "[a-z0-9_-]{1,63}"
     if not isinstance(value, str) or not re.fullmatch(rf"{label}(\.{label})*\.?", value.lower()):

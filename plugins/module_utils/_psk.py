@@ -24,7 +24,7 @@ _LABEL = b"aero-client-key-1"
 
 
 def secrets(value: t.Any, at: Place) -> list[int] | None:
-    """Check master secrets, newest first; return their IDs, which are no secret."""
+    """Check secrets that keys follow from; return their IDs in the same order, which are no secret."""
     if not isinstance(value, (list, tuple)):
         return at.refuse(NOT_SHOWN, "not a list; allowed: a list of dictionaries with id and secret")
     ids = [_secret(each, at / f"[{position}]") for position, each in enumerate(value)]

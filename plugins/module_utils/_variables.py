@@ -68,7 +68,7 @@ VARIABLES: dict[str, Variable] = {
     "aero_udp_checksum": _link(v.choice("auto", "always", "never"), "auto"),
     "aero_header_checksum": _link(v.truth, False),
     "aero_require_signature": _link(v.truth, False),
-    "aero_signature_secrets": Variable(v.link_secrets, NODE, [], same=True, secret=True),
+    "aero_signature_secrets": Variable(_psk.secrets, NODE, [], same=True, secret=True),
     "aero_probe": _link(v.truth, True),
     "aero_reassembly_size": _link(v.number(1576, 65535), 2048),
     "aero_underlay_multicast": _link(v.truth, False),

@@ -65,12 +65,12 @@ def test_none_by_default(hosts):
 
 @pytest.mark.parametrize(("secrets", "line"), [
     (OLD, " = (not shown): not a list; "),
-    ([OLD], "[0] = (not shown): not a dictionary with id and secret; "),
-    ([{"id": 7, "secret": OLD, "name": "x"}], "[0] = (not shown): not a dictionary with id and secret; "),
-    ([{"id": 4294967296, "secret": OLD}], "[0].id = 4294967296: out of range; "),
-    ([{"id": 7, "secret": OLD[2:]}], "[0].secret = (not shown): not 32 bytes or more in hexadecimal; "),
-    ([{"id": 7, "secret": OLD}, {"id": 7, "secret": NEW}], "[1].id = 7: already that of aero_signature_secrets[0]; "),
-    ([{"id": 7, "secret": 10**70}], "[0].secret = (not shown): not 32 bytes or more in hexadecimal; "),
+    ([OLD], "[0] = (not shown): not a dictionary; "),
+    ([{"id": 7, "secret": OLD, "name": "x"}], "[0].name = (not shown): unknown key; "),
+    ([{"id": 4294967296, "secret": OLD}], "[0].id = (not shown): not usable; "),
+    ([{"id": 7, "secret": OLD[2:]}], "[0].secret = (not shown): not usable; "),
+    ([{"id": 7, "secret": OLD}, {"id": 7, "secret": NEW}], " = (not shown): the id 7 is there 2 times; "),
+    ([{"id": 7, "secret": 10**70}], "[0].secret = (not shown): not usable; "),
 ])
 def test_bad_secrets(hosts, secrets, line):
     for variables in hosts.values():

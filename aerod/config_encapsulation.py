@@ -20,7 +20,8 @@ class EncapsulationConfig:
     """One for the whole link.
 
     ``reassembly_size`` is the largest packet put together from tunnel fragments, in bytes;
-    ``probe`` finds the paths on which packets up to 1500 bytes need no fragments.
+    ``probe`` finds the paths on which packets up to 1500 bytes need no fragments.  With ``multicast``
+    the underlay has multicast: link-scope multicast goes to a group there, not to a Server.
     """
 
     encapsulation: str = "plain"
@@ -28,6 +29,7 @@ class EncapsulationConfig:
     header_checksum: bool = False
     probe: bool = True
     reassembly_size: int = 2048
+    multicast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,10 @@ def parse_encapsulation(link: Table) -> EncapsulationConfig:
         reassembly_size=link.integer(
             "reassembly_size", REASSEMBLY_MIN, REASSEMBLY_MAX, default.reassembly_size
         ),
+        multicast=link.truth("underlay_multicast", default.multicast),
     )
+    if config.multicast and config.encapsulation == "raw":
+        link.error("underlay_multicast", True, "raw has no UDP port on which Servers could listen to a group")
     if config.header_checksum and config.encapsulation != "plain":
         link.error("header_checksum", True, f"{config.encapsulation} has no AERO header to put it in")
     return config

@@ -8,6 +8,7 @@ DHCPv6, errors to be made - is handed to the :class:`Punt` of the node.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from aerod.state.keyring import Key, Keyring, allows
 from aerod.state.neighbors import STATIC, Neighbor, NeighborCache
 from aerod.state.outbox import Outbox
 from aerod.state.shortcuts import Shortcuts
+from aerod.state.underlays import Path
 from aerod.wire.carriage import Carriage
 from aerod.wire.encapsulation import Encapsulated
 from aerod.wire.errors import MalformedPacket
@@ -105,6 +107,8 @@ class PlainEngine:
         self._reassembler = Reassembler(largest)
         # The ways of a Client that are better than the one through its Server.
         self.shortcuts: Shortcuts | None = None
+        # The path to the group of the underlay for an inner one; no such function where it has no multicast.
+        self.group_path: Callable[[bytes], Path | None] | None = None
         # The UDP port of tunnel packets inside the tunnel that are for us, None to take none.
         self.anycast_port: int | None = None
 
@@ -306,7 +310,7 @@ class PlainEngine:
             self.send_from_here(packet, header, now)
 
     def _multicast_from_kernel(self, packet: bytes, header: IPHeader, now: float) -> None:
-        """Send what is for the whole link to a Server, since the underlay has no multicast (section 3.24)."""
+        """Send what is for the whole link to a Server, or a group of the underlay (section 3.24)."""
         server = self._forwarding.multicast
         source = self._forwarding.target(int.from_bytes(header.source, "big"))
         if server is None or source is not Verdict.LOCAL or not header.destination.startswith(_LINK_SCOPE):
@@ -314,7 +318,11 @@ class PlainEngine:
             return
         # Such packets often have hop limit 1, and the Server is many hops away (O-9).
         far = header._replace(hop_limit=max(header.hop_limit, _CONTROL_HOP_LIMIT))
-        self._send(server, packet, far, None, now)
+        path = self.group_path(header.destination) if self.group_path and header.version == 6 else None
+        if path is None:
+            self._send(server, packet, far, None, now)
+        else:
+            self._transmitter.send(path, packet, far, None)
 
     def send_from_here(self, packet: bytes, header: IPHeader, now: float) -> None:
         """Send a packet of this node's network layer to the neighbor its destination leads to."""

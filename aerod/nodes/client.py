@@ -31,6 +31,7 @@ from aerod.state.neighbors import STATIC, Link, Neighbor
 from aerod.state.underlays import Path
 from aerod.wire import nd
 from aerod.wire.dhcpv6 import CLIENT_PORT, RELAY_MESSAGES, unpack
+from aerod.wire.multicast import group_outside
 from aerod.wire.udp import parse_udp
 
 
@@ -88,6 +89,8 @@ class Client(Node):
             self._correspondence.optimisation.links_changed,
         )
         self._engine.anycast_port = config.link.port or None
+        if config.encapsulation.multicast:
+            self._engine.group_path = self._group_path
         self._synthesized_ra = SynthesizedRA(self._outbox.write) if config.client.synthesized_ra else None
         self._report = RedirectReport(self._correspondence.optimisation, self._attachment)
         if self._correspondence.optimisation.enabled or config.client.capability_lookup:
@@ -188,6 +191,14 @@ class Client(Node):
     def _primary_path(self) -> Path | None:
         primary = self._primary()
         return None if primary is None else primary.path
+
+    def _group_path(self, group: bytes) -> Path | None:
+        """Return the path to an inner group, over an underlay of the family that the primary Server has."""
+        primary = self._primary_path()
+        if primary is None:
+            return None
+        outside = group_outside(group, primary.remote.is_ipv4)
+        return self._underlays.path(LinkLayerAddress(outside, self._config.link.port), primary.local.ip)
 
     def _hold(self, held: tuple[Lease, ...], now: float) -> None:
         prefixes = {lease.prefix for lease in held}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from aerod.address import LinkLayerAddress, Prefix
+from aerod.address import LinkLayerAddress, Prefix, is_multicast
 from aerod.interface import Underlay
 from aerod.procedures.exchange import ANSWERS, HANDOVER, Exchange
 from aerod.procedures.replies import granted_prefixes, grants, has_status, status_text
@@ -86,6 +86,11 @@ class Association:
         self._exchanges: list[Exchange] = []
 
     # What it is good for
+
+    @property
+    def seeks(self) -> bool:
+        """Whether it is with no Server yet, but asks a group of the underlay for one (section 3.24)."""
+        return is_multicast(self.server.ip)
 
     @property
     def usable(self) -> bool:
@@ -274,7 +279,8 @@ class Association:
             self.solicit(now)
             return
         held = {iaid: lease.prefix for iaid, lease in self.leases.items()}
-        message = request(self._identity, exchange, exchange.transmitted(now), self.server_id, held)
+        elapsed, rapid = exchange.transmitted(now), not self.seeks
+        message = request(self._identity, exchange, elapsed, self.server_id, held, rapid)
         self._transmit(self, exchange, message, now)
 
     # Answers

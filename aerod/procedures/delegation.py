@@ -22,6 +22,7 @@ from aerod.procedures.authentication import Unauthenticated
 from aerod.procedures.candidates import SERVER_NAME, Candidate, Candidates
 from aerod.procedures.exchange import Exchange
 from aerod.procedures.moves import Moves
+from aerod.procedures.replies import grants
 from aerod.procedures.requests import Identity
 from aerod.state.counters import Counters
 from aerod.state.outbox import Outbox
@@ -29,6 +30,7 @@ from aerod.state.underlays import Path, Underlays
 from aerod.wire.dhcpv6 import CLIENT_PORT, REQUEST, SERVER_PORT, SOLICIT, Message
 from aerod.wire.dhcpv6_options import ClientId, ServerId
 from aerod.wire.ip import UDP, build_ipv6
+from aerod.wire.multicast import SERVER_GROUPS
 from aerod.wire.udp import build_udp
 
 # How soon the DNS is asked again without an answer, and with fewer Servers than wanted.
@@ -66,7 +68,10 @@ class Delegation:
         self._identity = Identity(
             client.duid, client.prefixes, config.link.vendor_options, client.prefix_lengths
         )
-        self._candidates = Candidates(client.server_addresses, lambda a: bool(underlays.toward(a)))
+        self._known = client.server_addresses
+        if config.encapsulation.multicast and not self._known:
+            self._known = tuple(LinkLayerAddress(group, config.link.port) for group in SERVER_GROUPS)
+        self._candidates = Candidates(self._known, lambda a: bool(underlays.toward(a)))
         self._ask_at: float | None = None
         self._released = False
         self._moves = Moves(config.link.move_interval)
@@ -113,7 +118,7 @@ class Delegation:
     # What happens to it
 
     def start(self, now: float) -> None:
-        """Begin; Servers that are not configured are looked up (section 3.15.2)."""
+        """Begin; Servers that are neither configured nor in a group are looked up (section 3.15.2)."""
         if not self._candidates:
             self._ask(now)
         self._leave(now)
@@ -121,7 +126,7 @@ class Delegation:
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take the answer of the DNS, one family after the other in the order of the answer."""
-        if self._config.client.server_addresses:
+        if self._known:
             return
         self._candidates.found(addresses)
         self._fill(now)
@@ -153,7 +158,7 @@ class Delegation:
     def expects(self, remote: LinkLayerAddress) -> bool:
         """Whether the Server at ``remote`` may have something to answer."""
         known = remote in self._given_up
-        return known or any(remote in (a.server, a.next_hop) for a in self.associations)
+        return known or any(a.seeks or remote in (a.server, a.next_hop) for a in self.associations)
 
     def received(self, remote: LinkLayerAddress, source: bytes, message: Message, now: float) -> None:
         """Take a message of a Server; anything that is no answer to us is dropped (O-19)."""
@@ -165,7 +170,11 @@ class Delegation:
             self._counters.drop("dhcpv6_not_ours")
         elif not is_link_local(source) or embedded(source)[0] != "id":
             self._counters.drop("dhcpv6_no_server")
-        elif self._authentication.accepts(message, association.server.ip, exchange):
+        elif not self._authentication.accepts(message, association.server.ip, exchange):
+            return  # It has counted why.
+        elif association.seeks and not self._takes(association, remote, source, message):
+            self._counters.drop("dhcpv6_other_server")
+        else:
             status, held = association.status, association.prefixes
             association.received(exchange, source, message, now)
             if association not in self.associations and association.usable:
@@ -179,9 +188,19 @@ class Delegation:
         self, remote: LinkLayerAddress, message: Message
     ) -> tuple[Association, Exchange] | tuple[None, None]:
         for association in (*self.associations, *self._given_up.values()):
-            if association.next_hop == remote and (exchange := association.expects(message)):
+            is_there = association.seeks or association.next_hop == remote
+            if is_there and (exchange := association.expects(message)):
                 return association, exchange
         return None, None
+
+    def _takes(
+        self, association: Association, remote: LinkLayerAddress, source: bytes, message: Message
+    ) -> bool:
+        """Whether a Server that was found in a group is one we want; the association is with it then."""
+        if not grants(message) or any(other.link_local == source for other in self.associations):
+            return False
+        association.server = remote
+        return True
 
     def _settle(self, association: Association, other_grant: bool, now: float) -> None:
         """Draw the consequences of an answer, that perhaps grants other prefixes than the last one."""
@@ -338,9 +357,10 @@ class Delegation:
             if self._wanted() > 0 and not self._ready(now):
                 continue
             self._drop(association)
-            self._given_up[association.server] = association
+            if not association.seeks:
+                self._given_up[association.server] = association
             self._candidates.silent(association.server, now)
-            if not self._config.client.server_addresses and self._ask_at is None:
+            if not self._known and self._ask_at is None:
                 self._ask(now)
 
     def _wanted(self) -> int:

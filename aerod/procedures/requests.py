@@ -36,11 +36,17 @@ class Identity:
 
 
 def request(
-    identity: Identity, exchange: Exchange, elapsed: int, server_id: bytes, held: Mapping[int, Prefix]
+    identity: Identity,
+    exchange: Exchange,
+    elapsed: int,
+    server_id: bytes,
+    held: Mapping[int, Prefix],
+    rapid: bool = True,
 ) -> Message:
     """Return the message of an exchange that has lasted ``elapsed`` hundredths of a second.
 
-    ``server_id`` is the value of the Server's DUID option, ``held`` the leased prefix of each IAID.
+    ``server_id`` is the value of the Server's DUID option, ``held`` the leased prefix of each IAID;
+    ``rapid`` asks for a Reply to a Solicit (O-28).
     """
     options = [
         ClientId(identity.duid),
@@ -50,7 +56,7 @@ def request(
     ]
     if exchange.kind in (REQUEST, RENEW, RELEASE):
         options.append(ServerId(server_id))
-    if exchange.kind == SOLICIT:
+    if exchange.kind == SOLICIT and rapid:
         options.append(RapidCommit())
     options += _identity_associations(identity, exchange.kind, held)
     return Message(exchange.kind, exchange.transaction_id, tuple(options))

@@ -79,6 +79,7 @@ class Daemon:
             self._datagrams_received,
             self._underlay_failed,
             self._counters,
+            in_group=config.encapsulation.multicast and config.server is not None,
         )
         self._resolver = Resolver(self._loop, config.link.port)
         self._saved_state = SavedState(state_dir / "state.json", _identity(config))

@@ -12,7 +12,7 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import is_encrypted
 from ansible.plugins.action import ActionBase
-from ansible_collections.aero.link.plugins.module_utils import _psk_file
+from ansible_collections.aero.link.plugins.plugin_utils import _psk_file
 
 
 class ActionModule(ActionBase):

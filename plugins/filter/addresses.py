@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) The aero.link developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""AERO addresses, names of a link and rows of the ACP table as filters; the sidecar files document each."""
+"""AERO addresses and names of a link as filters; the sidecar files document each."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.aero.link.plugins.module_utils import _acp_table, _names, _psk
 from ansible_collections.aero.link.plugins.module_utils import _model_values as values
+from ansible_collections.aero.link.plugins.module_utils import _names, _psk
 from ansible_collections.aero.link.plugins.module_utils import _prefixes as prefixes
-from ansible_collections.aero.link.plugins.module_utils._acp_duid import colons
 from ansible_collections.aero.link.plugins.module_utils._model_values import Check, Place
 
 
@@ -43,18 +42,6 @@ def aero_capability_names(
     links[own] = _checked(name, "asps", check_asps, asps)
     records = _names.capability_names(links, _checked(name, "suffix", values.domain, suffix))
     return [{"name": owner, "value": value} for owner, value in records if value == _names.absolute(own)]
-
-
-def acp_table(path: str, asps: Sequence[str]) -> list[dict[str, t.Any]]:
-    checked = _checked("acp_table", "asps", values.list_of(values.asp, "prefixes"), asps)
-    table = _acp_table.read(path, checked)
-    if table.errors:
-        raise AnsibleFilterError("\n".join(table.errors))
-    return [
-        {"client_id": colons(row.client_id),
-         "acps": [{"prefix": str(acp), "delegated": prefixes.delegated(acp)} for acp in row.acps]}
-        for row in sorted(table.rows)
-    ]
 
 
 def psk_of_client(secrets: Sequence[Mapping[str, t.Any]], client_id: str) -> dict[str, t.Any]:
@@ -94,5 +81,4 @@ class FilterModule:
             "aero_link_local": aero_link_local,
             "aero_capability_names": aero_capability_names,
             "psk_of_client": psk_of_client,
-            "acp_table": acp_table,
         }

@@ -100,6 +100,9 @@ def check_encapsulation(draft: Draft) -> None:
     if encapsulation == "raw" and port:
         draft.at(ALL_HOSTS, "port").refuse(
             port, "of no use with aero_encapsulation = raw, which has no UDP; allowed: 8060, the default")
+    if encapsulation == "raw" and draft.link["underlay_multicast"]:
+        draft.at(ALL_HOSTS, "underlay_multicast").refuse(
+            "true", "of no use with aero_encapsulation = raw, which has no UDP; allowed: false")
     if draft.link["header_checksum"] and encapsulation in ("gue", "raw"):
         draft.at(ALL_HOSTS, "header_checksum").refuse(
             "true", f"of no use with aero_encapsulation = {encapsulation}; allowed: false")
@@ -262,13 +265,16 @@ def check_client_ids(draft: Draft, acps_of: t.Mapping[str, object], table: str) 
 
 
 def check_servers_can_be_found(draft: Draft) -> None:
+    if draft.link["underlay_multicast"]:
+        return
     for host in draft.of_role(CLIENT):
         if draft.hosts[host]["client_configured_servers"]:
             continue
         if draft.hosts[host]["client_server_addresses"] == [] and draft.link["dns_update_server"] == "":
             draft.at(host, "client_server_addresses").refuse(
                 "[]", "the Client cannot find Servers, since nothing publishes linkupnetworks.<aero_domain>; "
-                "allowed: addresses of Servers here, or an aero_dns_update_server")
+                "allowed: addresses of Servers here, an aero_dns_update_server, or "
+                "aero_underlay_multicast = true")
 
 
 def check_configured_servers(draft: Draft) -> None:

@@ -71,6 +71,7 @@ VARIABLES: dict[str, Variable] = {
     "aero_signature_secrets": Variable(_psk.secrets, NODE, [], same=True, secret=True),
     "aero_probe": _link(v.truth, True),
     "aero_reassembly_size": _link(v.number(1576, 65535), 2048),
+    "aero_underlay_multicast": _link(v.truth, False),
     "aero_underlay_protected": _link(v.declaration(
         "true (only we can send on the underlay, or IPsec, WireGuard or the like guards it), or false")),
     # Routing

@@ -199,4 +199,3 @@ class Node:
             return subprocess.run(birdc, capture_output=True, text=True, check=False, timeout=_TIMEOUT).stdout
         except subprocess.TimeoutExpired:
             return ""
-

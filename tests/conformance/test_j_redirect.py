@@ -14,7 +14,6 @@ from tests.conformance.bench import H1, H2, Bench
 from tests.conformance.conftest import start_link
 from tests.conformance.fakes import FakeDhcp, FakeNode, Received
 from tests.conformance.peers import C1, C1_V4, Peer, client_with_peers, code, links, nonce_of, quoted
-from tests.conformance.plan import NODES
 from tests.conformance.servers import NewClient, servers
 from tests.conformance.traffic import has_echo, ident
 
@@ -310,17 +309,10 @@ def test_aero_171_server_oriented_redirection(redirecting):
     assert not [r for r in list(other.received) if r.nd is not None]
 
 
-def without(bench: Bench, node: str, family: int) -> None:
-    """Take the underlay addresses of a family from a Client that is not yet started."""
-    bench.run(node, "ip", f"-{family}", "addr", "flush", "dev", "eth0", "scope", "global")
-    kept = NODES[node].v4 if family == 6 else NODES[node].v6
-    bench.configure(node, underlay=[{"interface": "eth0", "link_id": 0, "addresses": [kept]}])
-
-
 @pytest.fixture
 def v4_only() -> Iterator[Peer]:
     """A peer of a c1 that has no IPv6 address on the underlay."""
-    with client_with_peers(lambda bench: without(bench, "c1", 6)) as bench:
+    with client_with_peers(lambda bench: bench.without("c1", 6)) as bench:
         yield Peer(bench)
 
 
@@ -344,8 +336,8 @@ def test_aero_172_redirect_of_another_family(v4_only):
 def two_families(make_bench):
     """A whole link, c1 with IPv4 alone and c2 with IPv6 alone."""
     bench = make_bench()
-    without(bench, "c1", 6)
-    without(bench, "c2", 4)
+    bench.without("c1", 6)
+    bench.without("c2", 4)
     bench.configure("c2", client={"server_addresses": [bench.address("s2", 6)]})
     start_link(bench)
     return bench

@@ -51,7 +51,7 @@ def test_reservation_removed(link) -> None:
     """Nothing of the Client is left, at the Server and at itself, long before its lease would have ended."""
     link.write_kea_config(acps=())
     assert link.ask_kea("config-reload")["result"] == 0
-    end_leases(link, ACP6.split("/")[0], KEA_ACP4)
+    end_leases(link, ACP6.partition("/")[0], KEA_ACP4)
     assert recall(link, ACP6, ACP4, "2001:db8:77::/64").startswith("recalling 2 prefixes of 1 Clients")
     wait_for(lambda: not link.ask("s", "leases"), 3)
     assert not routes(link) and not link.ask("s", "neighbors", kind="static")
@@ -86,7 +86,7 @@ def test_dead_client(link) -> None:
 
 def test_confirmed_grant(link) -> None:
     """Kea grants again, as its table has the line: all stays."""
-    end_leases(link, ACP6.split("/")[0], KEA_ACP4)
+    end_leases(link, ACP6.partition("/")[0], KEA_ACP4)
     recall(link, ACP6, ACP4)
     wait_for(lambda: link.ask("s", "leases")[0]["valid_in"] > 60, 3)
     wait_for(lambda: link.ask_kea("lease6-get-all").get("arguments", {}).get("leases"), 3)

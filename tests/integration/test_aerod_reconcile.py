@@ -130,7 +130,7 @@ def test_a_lease_deleted_in_kea(link) -> None:
     """An operator's hand: the Client renews and has it again, everywhere."""
     wait_for(lambda: len(leases(link)) == 2)
     before = leases(link)
-    end = {"type": "IA_PD", "ip-address": ACP6.split("/")[0]}
+    end = {"type": "IA_PD", "ip-address": ACP6.partition("/")[0]}
     assert link.ask_kea("lease6-del", **end)["result"] == 0
     wait_for(lambda: leases(link) == before, 25)
     assert routes(link) == {ACP6, ACP4}

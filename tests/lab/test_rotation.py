@@ -44,7 +44,7 @@ def keys(node: str) -> list[int]:
 def renewed(client: str) -> None:
     """Let a Client get its leases anew."""
     on_node(client, "aeroctl release; sleep 1; systemctl restart aerod")
-    wait_for(lambda: [lease["state"] for lease in aeroctl(client, "leases")] == ["bound", "bound"])
+    wait_for(lambda: [lease["state"] for lease in aeroctl(client, "leases")] == ["bound", "bound"], f"leases of {client}")
 
 
 def test_rotation(secrets):

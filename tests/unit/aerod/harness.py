@@ -10,7 +10,14 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from aerod.address import LinkLayerAddress, Prefix, link_local, parse_address
+from aerod.address import (
+    MAPPED_PREFIX,
+    LinkLayerAddress,
+    Prefix,
+    is_multicast,
+    link_local,
+    parse_address,
+)
 from aerod.config import (
     ClientConfig,
     Config,
@@ -41,6 +48,7 @@ from aerod.state.forwarding import DEFAULT_ROUTES
 from aerod.state.keyring import INFRASTRUCTURE, Key
 from aerod.wire import dhcpv6_authentication as dhcp_auth
 from aerod.wire.ip import ICMPV6, UDP, IPHeader, build_ipv4, build_ipv6, parse_ip
+from aerod.wire.multicast import SERVER_GROUPS
 from aerod.wire.signature import derived_key
 from tests.unit.aerod.fake_kea import FakeKea
 
@@ -316,6 +324,9 @@ class Network:
         self.later(LATENCY, lambda: self._arrive(arriving))
 
     def _arrive(self, datagram: Datagram) -> None:
+        if is_multicast(datagram.local.ip):
+            self._arrive_in_group(datagram)
+            return
         for host in self.hosts:
             local = datagram.local
             if host.nat is not None and local.ip == host.nat.outside:
@@ -329,6 +340,18 @@ class Network:
                 host.node.datagram_received(received, self.now)
                 self.settle(host)
                 return
+
+    def _arrive_in_group(self, datagram: Datagram) -> None:
+        """Let all Servers hear it, each as if it had been sent to its own address."""
+        if datagram.local.ip not in SERVER_GROUPS:
+            return
+        for host in self.hosts:
+            own = (ip for u in host.underlays for ip in u.addresses)
+            local = next((ip for ip in own if ip.startswith(MAPPED_PREFIX) == datagram.local.is_ipv4), None)
+            if host.config.node.role == "server" and host.up and host.name not in self.cut and local:
+                received = Datagram(datagram.payload, LinkLayerAddress(local, 8060), datagram.remote, datagram.outer)
+                host.node.datagram_received(received, self.now)
+                self.settle(host)
 
     def _to_kernel(self, host: Host, packet: bytes) -> None:
         header = parse_ip(packet)

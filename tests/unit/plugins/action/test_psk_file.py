@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.aero.link.plugins.module_utils import _psk_file
+from ansible_collections.aero.link.plugins.plugin_utils import _psk_file
 
 BIN = Path(sys.executable).parent
 ROOT = Path(__file__).resolve().parents[4]

@@ -298,7 +298,19 @@ def test_client_that_cannot_find_a_server(hosts):
     hosts["c2"]["aero_client_server_addresses"] = ["203.0.113.11"]
     assert refused(hosts) == [
         "c1: aero_client_server_addresses = []: the Client cannot find Servers, since nothing publishes "
-        "linkupnetworks.<aero_domain>; allowed: addresses of Servers here, or an aero_dns_update_server"]
+        "linkupnetworks.<aero_domain>; allowed: addresses of Servers here, an aero_dns_update_server, or "
+        "aero_underlay_multicast = true"]
+
+
+def test_a_group_of_the_underlay_needs_no_names(hosts):
+    for variables in hosts.values():
+        variables["aero_dns_update_server"] = ""
+        variables["aero_underlay_multicast"] = True
+    assert _model.build(hosts, GROUPS)[1] == []
+    for variables in hosts.values():
+        variables["aero_encapsulation"] = "raw"
+    assert refused(hosts) == ["all hosts: aero_underlay_multicast = true: of no use with aero_encapsulation = raw, "
+                              "which has no UDP; allowed: false"]
 
 
 def test_mistakes_of_the_table_come_last_with_file_and_line(hosts, tmp_path):

@@ -21,7 +21,7 @@ from tests.lab.door import ROOT, aeroctl, in_namespace, on_node, run_playbook, w
 BACKEND = os.environ.get("AERO_LAB_BACKEND") or "kea"
 UNITS = {"kea": "kea-dhcp6-server", "kea_postgresql": "postgresql kea-dhcp6-server", "isc": "aero-dhcpd"}
 SERVERS = {"s1": "203.0.113.11", "s2": "203.0.113.12"}
-HERE, ELSEWHERE = "203.0.113.13", "203.0.113.213"
+HERE, ELSEWHERE = "203.0.113.13", "203.0.113.43"
 
 # From inventories/lab: DUID and ACPs.
 TWO, ACP6, ACP4 = "000200007ed900000103", "2001:db8:2000::/48", "198.51.100.64/28"
@@ -102,14 +102,14 @@ def test_the_life_of_a_lease():
     # A second IAID may be refused, or get what is the Client's anyway.
     assert set(prefixes(ask("solicit", ONE, rapid_commit=True, ias={"9": ""}))) <= {ACP}
 
-    on_node("s3", f"ip address add {ELSEWHERE}/24 dev eth0")
+    on_node("s3", f"ip address add {ELSEWHERE}/26 dev eth0")
     try:
         assert prefixes(ask("rebind", ONE, own=ELSEWHERE, ias={"1": ACP})) == [ACP]
         leases = {lease["client_id"]: lease["link"] for lease in aeroctl("s1", "leases")}
         assert leases[ONE] == ELSEWHERE
         release(granted, ONE, ACP, own=ELSEWHERE)
     finally:
-        on_node("s3", f"ip address del {ELSEWHERE}/24 dev eth0")
+        on_node("s3", f"ip address del {ELSEWHERE}/26 dev eth0")
     wait_for(lambda: not has_route("s1", ACP), "the route of a released prefix goes", 15)
 
 

@@ -256,7 +256,8 @@ def check_servers_can_be_found(draft: Draft) -> None:
         if draft.hosts[host]["client_server_addresses"] == [] and draft.link["dns_update_server"] == "":
             draft.at(host, "client_server_addresses").refuse(
                 "[]", "the Client cannot find Servers, since nothing publishes linkupnetworks.<aero_domain>; "
-                "allowed: addresses of Servers here, an aero_dns_update_server, or aero_underlay_multicast = true")
+                "allowed: addresses of Servers here, an aero_dns_update_server, or "
+                "aero_underlay_multicast = true")
 
 
 def check_configured_servers(draft: Draft) -> None:

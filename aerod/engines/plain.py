@@ -19,7 +19,7 @@ from aerod.engines.transmit import Transmitter
 from aerod.interface import Datagram
 from aerod.state.counters import Counters
 from aerod.state.forwarding import Forwarding, Target, Verdict
-from aerod.state.keyring import Key, Keyring
+from aerod.state.keyring import Key, Keyring, allows
 from aerod.state.neighbors import STATIC, Neighbor, NeighborCache
 from aerod.state.outbox import Outbox
 from aerod.state.shortcuts import Shortcuts
@@ -133,8 +133,11 @@ class PlainEngine:
                 if encapsulated is None:
                     return
                 packet, signer = bytes(encapsulated.body), None
-                if encapsulated.signature is not None:
-                    signer = self._signer(encapsulated, datagram)
+                # Without keys nobody can tell whether a signature is right.
+                if encapsulated.signature is not None and self._keys is not None:
+                    signer = self._keys.signer(
+                        encapsulated.signature, packet, datagram.remote, datagram.local
+                    )
                     if signer is None:
                         self._counters.drop("signature")
                         return
@@ -216,16 +219,8 @@ class PlainEngine:
             return None
         return encapsulated if fragment is None else self._reassemble(datagram, encapsulated, now)
 
-    def _signer(self, encapsulated: Encapsulated, datagram: Datagram) -> Key | None:
-        """Return the key a whole packet was signed with, None if that is none of ours (O-4)."""
-        if self._keys is None:
-            return None
-        return self._keys.signer(
-            encapsulated.signature, encapsulated.body, datagram.remote, datagram.local
-        )
-
     def _is_authentic(self, signer: Key | None, origin: Neighbor | None) -> bool:
-        if self._keys is None or self._keys.allows(signer, origin):
+        if self._keys is None or allows(self._keys, signer, origin):
             return True
         self._counters.drop("signature")
         return False

@@ -16,6 +16,7 @@ from aerod.nodes.description import describe_neighbor
 from aerod.procedures import association_state
 from aerod.procedures.association import Association, Lease
 from aerod.procedures.attachment import Attachment
+from aerod.procedures.authentication import OwnAuthentication, Unauthenticated
 from aerod.procedures.capability import Capabilities
 from aerod.procedures.configured_servers import ConfiguredServers
 from aerod.procedures.correspondence import Correspondence
@@ -24,6 +25,7 @@ from aerod.procedures.mobility import Mobility
 from aerod.procedures.redirect_report import RedirectReport
 from aerod.procedures.synthesized_ra import SynthesizedRA
 from aerod.state.correspondents import DIRECT, Correspondent
+from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import Forwarding, Verdict
 from aerod.state.neighbors import STATIC, Link, Neighbor
 from aerod.state.underlays import Path
@@ -40,6 +42,11 @@ class Client(Node):
         super().__init__(config, now, Forwarding(own_sources_only=True), random)
         self._servers: dict[bytes, Neighbor] = {}
         self._held: tuple[Lease, ...] | None = None
+        self._authentication = Unauthenticated()
+        if config.authentication is not None:
+            self._authentication = OwnAuthentication(
+                self._clock, self._counters, self._outbox.save
+            )
         delegation = ConfiguredServers if config.client.acps else Delegation
         self._delegation = delegation(
             config,
@@ -49,6 +56,7 @@ class Client(Node):
             random,
             self._send_control,
             self._delegation_changed,
+            self._authentication,
         )
         self._attachment = Attachment(self._delegation, self._underlays)
         self._capabilities = Capabilities(
@@ -88,6 +96,9 @@ class Client(Node):
         if self._correspondence.optimisation.enabled or config.client.capability_lookup:
             self._engine.shortcuts = self._correspondence.optimisation.shortcuts
 
+    def keys_changed(self, keys: DhcpKeys) -> None:
+        self._authentication.keys = keys
+
     def _restore(self, saved: dict[str, Any], now: float) -> None:
         self._delegation.restore(saved, now)
         self._correspondence.restore(saved, now)
@@ -102,6 +113,9 @@ class Client(Node):
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         self._delegation.servers_found(addresses, now)
+
+    def route_appeared(self, interface: str, now: float) -> None:
+        self._delegation.route_appeared(interface, now)
 
     def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
         self._correspondence.unreachable(address, now)
@@ -223,6 +237,7 @@ class Client(Node):
         primary = self._delegation.primary
         return super().status(now) | {
             "routes": len(self._prefixes()),
+            "authentication": self._authentication.describe(),
             "primary": association_state.describe(primary, now)["server"] if primary else None,
         }
 

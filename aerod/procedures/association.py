@@ -57,7 +57,7 @@ class Association:
         server: LinkLayerAddress,
         underlays: Underlays,
         random: Random,
-        transmit: Callable[[Association, Message, Path], None],
+        transmit: Callable[[Association, Exchange, Message, float], None],
     ) -> None:
         self.server = server
         self.state = SOLICITING
@@ -138,6 +138,10 @@ class Association:
         """How often the most patient exchange over the link in use was sent in vain."""
         used = self.best_underlay()
         return max((e.transmissions for e in self._exchanges if e.underlay == used), default=0)
+
+    @property
+    def prefixes(self) -> set[Prefix]:
+        return {lease.prefix for lease in self.leases.values()}
 
     @property
     def valid_until(self) -> float:
@@ -250,6 +254,12 @@ class Association:
                 self._send(exchange, now)
         return bool(ended)
 
+    def route_appeared(self, interface: str, now: float) -> None:
+        """Repeat what may have gone nowhere: an address is there a moment before its routes are."""
+        for exchange in self._exchanges:
+            if exchange.underlay.interface == interface:
+                exchange.repeat_soon(now)
+
     def _extend(self, now: float) -> None:
         """Renew at T1, rebind at T2 (section 3.15.2)."""
         if now >= self.rebind_at and self.state in (BOUND, RENEWING):
@@ -271,7 +281,7 @@ class Association:
         held = {iaid: lease.prefix for iaid, lease in self.leases.items()}
         elapsed, rapid = exchange.transmitted(now), not self.seeks
         message = request(self._identity, exchange, elapsed, self.server_id, held, rapid)
-        self._transmit(self, message, self._underlays.path_over(exchange.underlay, self.next_hop))
+        self._transmit(self, exchange, message, now)
 
     # Answers
 

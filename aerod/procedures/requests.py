@@ -24,11 +24,15 @@ from aerod.wire.dhcpv6_options import (
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the Client is: its DUID, its IAIDs 1 to ``prefixes``, the layout of its vendor options."""
+    """Who the Client is: its DUID, its IAIDs 1 to ``prefixes``, the layout of its vendor options.
+
+    ``lengths`` are those of the prefixes by IAID, as far as they are known.
+    """
 
     duid: bytes
     prefixes: int
     layout: str
+    lengths: tuple[int, ...] = ()
 
 
 def request(
@@ -59,9 +63,16 @@ def request(
 
 
 def _identity_associations(identity: Identity, kind: int, held: Mapping[int, Prefix]) -> Iterator[IAPD]:
-    """Yield one IA_PD for each ACP with a constant IAID (D6, D21), naming the prefix to be extended."""
+    """Yield one IA_PD for each ACP with a constant IAID (D6, D21), naming the prefix to be extended.
+
+    Without one the length is a hint (RFC 8415 section 18.2.1), by which ISC dhcpd tells two ACPs apart.
+    """
     for iaid in range(1, identity.prefixes + 1):
         prefix = held.get(iaid) if kind in (RENEW, REBIND, RELEASE) else None
         if prefix is not None or kind != RELEASE:
-            named = () if prefix is None else (IAPrefix(0, 0, prefix.length, prefix.packed),)
+            if prefix is not None:
+                named = (IAPrefix(0, 0, prefix.length, prefix.packed),)
+            else:
+                hints = identity.lengths[iaid - 1 : iaid]
+                named = tuple(IAPrefix(0, 0, length, bytes(16)) for length in hints)
             yield IAPD(iaid, 0, 0, named)

@@ -136,7 +136,7 @@ class Aerods(Namespaces):
         """What aerod answers on its control socket, as aeroctl asks; None if it does not run."""
         try:
             with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(5)
+                connection.settimeout(15)
                 connection.connect(str(self.directory / node / "aerod.sock"))
                 connection.sendall(json.dumps({"command": command, **arguments}).encode() + b"\n")
                 answer = json.loads(connection.makefile().readline())

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from scapy.layers.inet6 import IPv6ExtHdrFragment
 
 from tests.conformance.packets import AERO, AERO_PORT, GUE, GUE_PORT, Dhcp, dhcp, ip, nd_type
+from tests.conformance.reader import Reader
 from tests.namespaces import PATIENCE, inside
 
 _ETH_P_ALL = socket.htons(3)
@@ -246,7 +247,7 @@ Condition = Callable[[Frame], object]
 running: list[Capture] = []  # closed at the end of each test
 
 
-class Capture:
+class Capture(Reader):
     """The frames of a namespace from now on; a context manager."""
 
     def __init__(self, namespace: str, interface: str | None = None, outgoing: bool = False) -> None:
@@ -254,16 +255,13 @@ class Capture:
         self.frames: list[Frame] = []
         self._changed = threading.Condition()
         self._outgoing = outgoing
-        self._running = True
         with inside(namespace):
-            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, _ETH_P_ALL)
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
+            made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, _ETH_P_ALL)
+        made.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 << 20)
+        made.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         if interface:
-            self._socket.bind((interface, 3))
-        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-        self._socket.settimeout(0.2)
-        self._thread = threading.Thread(target=self._take, name=f"capture {namespace}", daemon=True)
-        self._thread.start()
+            made.bind((interface, 3))
+        super().__init__(made)
         running.append(self)
 
     def __enter__(self) -> Capture:
@@ -273,25 +271,21 @@ class Capture:
         self.close()
 
     def close(self) -> None:
-        self._running = False
-        self._thread.join()
-        self._socket.close()
-        running.remove(self)
+        if self in running:
+            running.remove(self)
+            super().close()
 
-    def _take(self) -> None:
-        while self._running:
-            try:
-                data, control, _flags, (interface, _protocol, kind, hardware, _mac) = self._socket.recvmsg(65535, _CONTROL)
-            except TimeoutError:
-                continue
-            except OSError:
-                return
-            if (kind == _OUTGOING) > self._outgoing or interface == "br0":
-                continue
-            packet = data[14:] if hardware in _WITH_MAC else data
-            with self._changed:
-                self.frames.append(Frame(_arrival(control), interface, kind == _OUTGOING, packet))
-                self._changed.notify_all()
+    def _readable(self, one: socket.socket) -> None:
+        try:
+            data, control, _flags, (interface, _protocol, kind, hardware, _mac) = one.recvmsg(65535, _CONTROL)
+        except OSError:  # the interface went down
+            return
+        if (kind == _OUTGOING) > self._outgoing or interface == "br0":
+            return
+        packet = data[14:] if hardware in _WITH_MAC else data
+        with self._changed:
+            self.frames.append(Frame(_arrival(control), interface, kind == _OUTGOING, packet))
+            self._changed.notify_all()
 
     def clear(self) -> None:
         """Forget what came until now."""

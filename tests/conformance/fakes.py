@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import select
 import socket
 import struct
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,44 +14,11 @@ from dataclasses import dataclass, field
 from tests.conformance import packets as p
 from tests.conformance.bench import Bench
 from tests.conformance.plan import ASPS, NODES
+from tests.conformance.reader import Reader
 from tests.namespaces import inside
 
 _UDP_NO_CHECK6_RX = 102
 _NETLINK_ROUTE, _ROUTE_CHANGES = 0, 0x40 | 0x400  # RTMGRP_IPV4_ROUTE and RTMGRP_IPV6_ROUTE
-
-
-class _Thread:
-    """Calls ``_readable(socket)`` for each socket that has something, until closed."""
-
-    def __init__(self, *sockets: socket.socket) -> None:
-        self._sockets = sockets
-        self._running = True
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._loop, name=type(self).__name__, daemon=True)
-        self._thread.start()
-
-    def _loop(self) -> None:
-        while self._running:
-            ready, _write, _error = select.select(self._sockets, [], [], 0.2)
-            for one in ready:
-                try:
-                    self._readable(one)
-                except Exception as error:  # told at close, in the test's own thread
-                    self._failure = self._failure or error
-
-    def _readable(self, one: socket.socket) -> None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Stop; raises what went wrong meanwhile."""
-        if not self._running:
-            return
-        self._running = False
-        self._thread.join()
-        for one in self._sockets:
-            one.close()
-        if self._failure:
-            raise self._failure
 
 
 @dataclass
@@ -103,7 +68,7 @@ class Grants:
         return p.ia_pd(iaid, prefixes[iaid - 1], **times)
 
 
-class FakeDhcp(_Thread):
+class FakeDhcp(Reader):
     """In Kea's place on a real Server: answers the Relay-forwards of its aerod, on the AERO interface."""
 
     def __init__(self, bench: Bench, node: str) -> None:
@@ -135,7 +100,7 @@ class FakeDhcp(_Thread):
         return p.Dhcp(p.RELAY_REPLY, 0, options, forward.hops, forward.link, forward.peer).pack()
 
 
-class FakeBgp(_Thread):
+class FakeBgp(Reader):
     """What BGP does: each ACP route of a Server's aerod (protocol 128) becomes a route at r1, lowest ID first."""
 
     def __init__(self, bench: Bench) -> None:
@@ -194,7 +159,7 @@ class Received:
         return p.nd_type(self.payload)
 
 
-class FakeNode(_Thread):
+class FakeNode(Reader):
     """Sits in the namespace of a node whose aerod is not started, on its addresses and port 8060.
 
     It keeps what it receives; ``answer(received)`` of a kind of node, or ``on(received)`` of a test, may send something.

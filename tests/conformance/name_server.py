@@ -64,7 +64,7 @@ class NameServer:
     def ask(self, name: str, kind: str = "PTR") -> list[str] | str:
         """The values of an answer, or the response code as text if there are none."""
         with inside(self.bench.prefix + self.node):
-            answer = dns.query.udp(dns.message.make_query(name, kind), self.address, timeout=1)
+            answer = dns.query.udp(dns.message.make_query(name, kind), self.address, timeout=5)
         values = sorted(str(record) for rrset in answer.answer for record in rrset)
         return values or dns.rcode.to_text(answer.rcode())
 

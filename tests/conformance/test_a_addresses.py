@@ -64,10 +64,11 @@ def test_aero_005_answers_come_from_the_base_address(link, u, target, base):
 
 
 def test_aero_006_addresses_beside_the_acp_are_not_ours(link, u):
-    """The next prefix of either family is somebody else's."""
+    """The next prefix of either family is somebody else's, to whatever address somebody asks for it."""
     with link.no_effect("c1", u):
         for target in ("fe80::2001:db8:1000:2100", "fe80::2001:db8:1000:1fff", "fe80::ffff:192.0.2.48", "fe80::ffff:192.0.2.31"):
             link.inject(p.neighbor_solicitation("fe80::b", target, p.nonce()), "s1", "c1")
+            link.inject(p.neighbor_solicitation("fe80::b", C1, p.nonce(), target=target), "s1", "c1")
 
 
 def test_aero_007_address_stays_when_the_underlay_changes(client_bench, u):

@@ -89,6 +89,13 @@ def contained(number: int) -> list[bytes]:
     return [p.fragment(packet, 0, 984, number), p.fragment(packet, 8, 800, number), p.fragment(packet, 984, None, number)]
 
 
+def right_in_sum(number: int) -> list[bytes]:
+    """A piece that overlaps and is as long as the hole."""
+    packet = echo_to_h1(number, 1500)
+    misplaced = bytes(p.AERO(F=1, nh=41, frag=1, M=1, ident=number)) + packet[984:1000]
+    return [p.fragment(packet, 0, 984, number), misplaced, p.fragment(packet, 1000, None, number)]
+
+
 def two_ends(number: int) -> list[bytes]:
     packet = echo_to_h1(number, 1500)
     longer = packet + bytes(8)
@@ -100,7 +107,7 @@ def odd_length(number: int) -> list[bytes]:
     return [p.fragment(packet[:981], 0, 981, number), p.fragment(packet, 984, None, number)]
 
 
-@pytest.mark.parametrize("pieces", [overlapping, contained, two_ends, odd_length])
+@pytest.mark.parametrize("pieces", [overlapping, contained, right_in_sum, two_ends, odd_length])
 def test_aero_056_contradicting_pieces_spoil_the_packet(link, u, pieces):
     """Overlaps, two ends, a piece before the last that is no multiple of 8: nothing is delivered, whatever follows."""
     assert not sends(link, u, "s1", "c1", pieces)

@@ -54,6 +54,23 @@ def test_aero_086_predirect_opens_for_accept_time(make_bench):
     assert not comes_directly(peer, host)
 
 
+def test_aero_086_ends_while_forward_time_goes_on(make_bench):
+    """c1 may still send directly, and what comes directly is not taken any more."""
+    peer = with_correspondent(make_bench, 10)
+    host = peer.bench.capture("h1")
+    peer.predirect()
+    peer.be_redirected_to()
+    assert comes_directly(peer, host)
+
+    def has_ended() -> bool:
+        peer.data_from_h1()
+        return peer.entry()["accept_in"] == 0
+
+    peer.bench.wait_for(has_ended, 6, "the end of AcceptTime")
+    assert peer.entry()["forward_in"] > 0
+    assert not comes_directly(peer, host)
+
+
 def test_aero_087_redirect_opens_for_forward_time(make_bench):
     """A Redirect makes an entry with ForwardTime 30 and MaxRetry 3; without data and NS it is over after 30 s."""
     scale = 10

@@ -124,8 +124,11 @@ def test_aero_166_predirect_only_from_a_server(peer):
     assert peer.arrives(peer)
 
 
-def test_aero_166_redirect_only_from_a_server(peer):
-    """A Redirect that no Server brings changes nothing, though its Nonce is right; from the Server it counts."""
+@pytest.mark.parametrize("accepted", [False, True])
+def test_aero_166_redirect_only_from_a_server(peer, accepted):
+    """A Redirect that no Server brings changes nothing, though its Nonce is right and its sender may send directly; from the Server it counts."""
+    if accepted:
+        peer.asked()
     predirect = peer.predirect()
     with ignored(peer):
         from_elsewhere(peer, peer.redirect(predirect))

@@ -260,6 +260,7 @@ def test_aero_192_release_is_repeated_until_the_reply(make_bench):
     count = len(releases)
     time.sleep(1)
     assert len(releases) == count == 11
+    assert len({received.dhcp.xid for received in releases}) == 1
 
 
 def test_aero_193_no_rapid_moves(make_bench):

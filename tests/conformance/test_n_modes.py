@@ -11,7 +11,7 @@ from tests.conformance.conftest import start_link
 from tests.conformance.correspondent import with_correspondent
 from tests.conformance.fakes import FakeServer
 from tests.conformance.plan import H1, H2, NATIVE4, NATIVE6, NODES
-from tests.conformance.traffic import ident, is_reply
+from tests.conformance.traffic import has_echo, ident, is_reply
 
 ACPS = list(NODES["c1"].acps)
 
@@ -22,20 +22,24 @@ def test_aero_205_anycast_address_of_every_64(make_bench):
     bench = c2.bench
     c2.predirect(p.tllao(0, 255, p.AERO_PORT, NATIVE6))
     c2.wait_for_entry()
-    u = bench.capture()
+    u, up = bench.capture(), bench.capture("c1", "aero0")
 
-    def send(subnet: int, source: str = NATIVE6, inner_source: str = H2) -> int:
+    def send(subnet: int, source: str = NATIVE6, inner_source: str = H2, inner_destination: str = H1) -> int:
         number = ident()
-        tunnelled = p.UDP(sport=p.AERO_PORT, dport=p.AERO_PORT) / p.Raw(p.echo(inner_source, H1, ident=number))
+        tunnelled = p.UDP(sport=p.AERO_PORT, dport=p.AERO_PORT) / p.Raw(p.echo(inner_source, inner_destination, ident=number))
         c2.through_server(bytes(p.IPv6(src=source, dst=f"2001:db8:1000:20{subnet:02x}::") / tunnelled))
         return number
 
     stranger = send(7, source="3fff:1::81")
     foreign = send(7, inner_source="3fff:9::1")
+    # Anybody can write the Server's address there; and c1 is no way to others.
+    in_its_name = send(7, source=f"::ffff:{bench.address('s1')}", inner_source=NATIVE6)
+    elsewhere = send(7, inner_destination=NATIVE6)
     for subnet in (0x00, 0x07, 0xFF):
         u.wait_for(is_reply(send(subnet)))
-    assert not u.find(is_reply(stranger))
-    assert not u.find(is_reply(foreign))
+    for number in (stranger, foreign, in_its_name):
+        assert not u.find(is_reply(number))
+    assert not up.find(has_echo(elsewhere)) and not u.find(lambda f: f.node == "c1" and has_echo(elsewhere)(f))
 
 
 @pytest.mark.parametrize("family", [4, 6])

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from aerod.wire.signature import derived_key
 from tests.integration.aerod_link import DUID, OUTSIDE4, OUTSIDE6, OWN4, OWN6, Link, missing, wait_for
 from tests.namespaces import inside
 
@@ -19,16 +20,11 @@ SERVERS = {"ipv4": "203.0.113.11", "ipv6": "fd00:ae::b"}
 GUE, RAW = 'encapsulation = "gue"\n', 'encapsulation = "raw"\n'
 
 
-def key(number: int, owner: str = "") -> str:
-    secret = hashlib.sha256(bytes([number])).hexdigest()
-    return f'[[signature_key]]\nid = {number}\nsecret = "{secret}"\n{owner}\n'
-
-
-KEYS = {
-    "r": key(11, "neighbor = 11"),
-    "s": key(11) + key(101, f'client = "{DUID}"'),
-    "c": key(101),
-}
+# One secret; a Client has the key derived from it.
+SECRET = hashlib.sha256(b"the link").digest()
+_SECRET_TABLE = f'[[signature_secret]]\nid = 11\nsecret = "{SECRET.hex()}"\n'
+_OWN = derived_key(SECRET, bytes.fromhex(DUID)).hex()
+KEYS = {"r": _SECRET_TABLE, "s": _SECRET_TABLE, "c": f'[[signature_key]]\nid = 11\nsecret = "{_OWN}"\n'}
 
 
 def with_capabilities(command: list[str], *names: str) -> list[str]:

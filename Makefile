@@ -62,13 +62,13 @@ unit: venv-dev daemons ## Run the unit tests
 	$(VENV)/bin/python -m pytest tests/unit tests/fuzz tests/simulation
 
 .PHONY: fuzz
-fuzz: venv-dev ## Feed the daemon's core a million packets that nobody should send
+fuzz: venv-dev ## Feed the daemon's core a million packets that nobody should send, and events in any order
 	$(VENV)/bin/python -m tests.fuzz
 
 .PHONY: simulation
 simulation: venv-dev ## Run 20,000 Clients in memory, then links of 1,000 to 100,000 for the cost curve
 	$(VENV)/bin/python -m tests.simulation --clients 20000 --servers 200
-	$(VENV)/bin/python -m tests.simulation --clients 1000 3000 10000 30000 100000
+	$(VENV)/bin/python -m tests.simulation --clients 1000 3000 10000 30000 100000 --storm 0 --checked 2000
 
 .PHONY: sanity
 sanity: venv-dev ## Run ansible-test sanity on the built collection
@@ -76,7 +76,11 @@ sanity: venv-dev ## Run ansible-test sanity on the built collection
 
 .PHONY: integration
 integration: venv-dev daemons root ## Run real daemons against each other in network namespaces
-	$(SUDO) $(VENV)/bin/python -m pytest tests/integration
+	$(SUDO) $(VENV)/bin/python -m pytest tests/integration tests/chaos
+
+.PHONY: chaos
+chaos: venv-dev daemons root ## Kill, cut and fill a link of 200 Clients, and see it find back (EVENTS=100 SEED=...)
+	$(SUDO) $(VENV)/bin/python -m tests.chaos --events $(or $(EVENTS),100) $(if $(SEED),--seed $(SEED))
 
 # Most of these tests wait rather than compute, so there are more workers than small machines have cores.
 # As a part of `make test` it leaves the page as it is.
@@ -93,6 +97,13 @@ lab-test: venv-dev root ## Build the lab's link from bare nodes and test it, the
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name default
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name default --destroy never
 	$(SUDO) $(VENV)/bin/python -m pytest tests/lab
+	@# The other back ends on the live link, one after the other.
+	for backend in kea_postgresql isc; do \
+	    export AERO_LAB_BACKEND=$$backend; \
+	    PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name $$backend && \
+	    PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name $$backend --destroy never && \
+	    $(SUDO) env AERO_LAB_BACKEND=$$backend $(VENV)/bin/python -m pytest tests/lab/test_back_end.py || exit 1; \
+	done
 	$(MAKE) lab-down
 
 .PHONY: bench
@@ -102,6 +113,10 @@ bench: root ## Measure what the running lab costs
 .PHONY: bench-handover
 bench-handover: root ## Measure what moves cost a stream in the running lab (MOVES=100)
 	$(SUDO) env MOVES=$(or $(MOVES),100) $(VENV)/bin/python tests/bench/handover.py
+
+.PHONY: bench-table
+bench-table: venv-dev ## Measure what ACP tables of up to a million rows cost the controller
+	$(VENV)/bin/python tests/bench/acp_table.py
 
 .PHONY: daemons
 daemons:

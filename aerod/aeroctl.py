@@ -8,12 +8,14 @@ import json
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 RUN_DIR = "/run/aero"
 _TIMEOUT = 30.0  # seconds
+_AT_ONCE = 1000  # prefixes of a recall in one request
 
 
 class ControlError(Exception):
@@ -26,7 +28,10 @@ def main(arguments: list[str]) -> int:
     request = {key: value for key, value in vars(options).items() if key in _ARGUMENTS and value is not None}
     try:
         with connect(Path(options.socket)) as connection:
-            _run(connection, request, options.json)
+            if options.command == "recall":
+                _recall(connection, sys.stdin.read().split(), options.json)
+            else:
+                _run(connection, request, options.json)
     except ControlError as error:
         print(f"aeroctl: {error}", file=sys.stderr)
         return 1
@@ -62,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     move.add_argument("address", nargs="?", help="an address of the new Server; default: any other")
     drain = add("drain", "let a Server ask its Clients to leave, and take no new ones")
     drain.add_argument("--stop", action="store_true", default=None, help="take Clients again")
+    add("recall", "let a Server take back prefixes, read from stdin, that are not their Clients' now")
     add("damping", "prefixes that a Server does not announce yet, as their Client comes and goes too often")
     add("watch", "the leases now and at each change")
     add("release", "give a Client's leases back")
@@ -98,6 +104,21 @@ def _run(connection: socket.socket, request: dict[str, Any], as_json: bool) -> N
             print(json.dumps(result, indent=2) if as_json else _SHOW[request["command"]](result))
             return
     raise ControlError("aerod hung up; see: journalctl -u aerod")
+
+
+def _recall(connection: socket.socket, prefixes: list[str], as_json: bool) -> None:
+    """Send the prefixes in requests that aerod takes, and show the sum of the answers."""
+    total: Counter[str] = Counter(prefixes=0, clients=0)
+    with connection.makefile("rw", encoding="utf-8") as lines:
+        for start in range(0, len(prefixes), _AT_ONCE):
+            request = {"command": "recall", "prefixes": prefixes[start : start + _AT_ONCE]}
+            lines.write(json.dumps(request) + "\n")
+            lines.flush()
+            answer = json.loads(lines.readline() or '{"ok": false, "error": "aerod hung up"}')
+            if not answer["ok"]:
+                raise ControlError(answer["error"])
+            total.update(answer["result"])
+    print(json.dumps(total, indent=2) if as_json else _recalled(total))
 
 
 # Showing answers
@@ -138,8 +159,12 @@ def _status(status: dict[str, Any]) -> str:
         lines.append(("default Relay", f"fe80::{relay['id']:x} {relay.get('name') or ''}"))
     if status["primary"]:
         lines.append(("primary Server", status["primary"]))
+    if status.get("save_error"):
+        lines.append(("NOT SAVED", f"{status['save_error']}; a restart now would lose what was learned"))
     if status.get("draining"):
         lines.append(("draining", "Clients are asked to leave, new ones are not taken"))
+    if status.get("authentication"):
+        lines.append(("DHCPv6 keys", _keys(status["authentication"])))
     for underlay in status["underlays"]:
         place = f"underlay {underlay['link_id']}"
         lines.append((place, f"{underlay['interface']}: {', '.join(underlay['addresses'])}"))
@@ -147,6 +172,14 @@ def _status(status: dict[str, Any]) -> str:
         lines.append(("underlays", "none is usable: interface down or without its address"))
     width = max(len(name) for name, _value in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+
+def _keys(authentication: dict[str, Any]) -> str:
+    by_key = authentication.get("clients_by_key")
+    if by_key is None:
+        return ", ".join(map(str, authentication["keys"]))
+    ids = dict.fromkeys([*map(str, authentication["keys"]), *by_key])
+    return ", ".join(f"{key_id} ({by_key.get(key_id, 0)} Clients)" for key_id in ids)
 
 
 def _neighbors(neighbors: list[dict[str, Any]]) -> str:
@@ -240,6 +273,10 @@ def _move(result: dict[str, Any]) -> str:
 
 def _drain(result: dict[str, Any]) -> str:
     return f"asking {result['clients']} Clients to leave" if result["draining"] else "taking Clients again"
+
+
+def _recalled(result: dict[str, Any]) -> str:
+    return f"recalling {result['prefixes']} prefixes of {result['clients']} Clients; see: aeroctl leases"
 
 
 def _damping(held: list[dict[str, Any]]) -> str:

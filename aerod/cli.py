@@ -7,10 +7,12 @@ import argparse
 import logging
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import aerod
 from aerod import aeroctl, config
+from aerod.config_authentication import KeysError, read_keys
 
 _CONFIG = "/etc/aero/aerod.toml"
 _STATE_DIR = "/var/lib/aero"
@@ -33,9 +35,11 @@ def run_aerod(arguments: list[str]) -> int:
     _log_to_stderr()
     try:
         checked = config.load(options.check or options.config)
-        if not options.check:
+        if options.check:
+            _check_keys(checked, options.keys)
+        else:
             _run(checked, options)
-    except config.ConfigError as error:
+    except (config.ConfigError, KeysError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
@@ -52,12 +56,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run-dir", metavar="DIR", default=aeroctl.RUN_DIR, help="default: %(default)s")
     parser.add_argument("--user", default="aero", help="with --prepare: the user aerod runs as")
     parser.add_argument("--version", action="version", version=f"aerod {aerod.__version__}")
+    parser.add_argument("--keys", metavar="FILE", help="with --check: instead of the file of keys it names")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", metavar="FILE", help="check a configuration file and exit")
     mode.add_argument("--prepare", action="store_true", help="make the AERO interface, as root, and exit")
     mode.add_argument("--withdraw", action="store_true", help="undo all in the kernel, as root, and exit")
     mode.add_argument("--eun", action="store_true", help="serve the end user network of a Client")
     return parser
+
+
+def _check_keys(checked: config.Config, other: str | None) -> None:
+    if checked.authentication is not None:
+        keys = Path(other) if other else checked.authentication.keys
+        read_keys(replace(checked.authentication, keys=keys), checked.node.role)
 
 
 def _run(checked: config.Config, options: argparse.Namespace) -> None:

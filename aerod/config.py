@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from aerod.address import LinkLayerAddress, Prefix
+from aerod.config_authentication import AuthenticationConfig, parse_authentication
 from aerod.config_by_hand import ConfiguredClient, parse_acps, parse_configured_client
 from aerod.config_encapsulation import (
     EncapsulationConfig,
@@ -33,6 +34,7 @@ LONGEST_TIMER = 3600
 
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?=.{{1,240}}$)({_LABEL}\.)*{_LABEL}")
+_ABSOLUTE_PATH = re.compile(r"/\S{1,106}")
 _INTERFACE = re.compile(r"[^\s/:]{1,15}")
 
 
@@ -106,17 +108,23 @@ class ServerConfig:
     straight to them: none, those that others may not reach, or all.
     ``others`` are Servers that need not be looked up by their ID: ``[[other_server]]``.
     ``configured`` are Clients that do not use DHCPv6: ``[[configured_client]]``.
+    ``dhcp_interface`` is a TAP device for a DHCPv6 server that does not listen on the AERO interface.
+    ``kea_socket`` is Kea's control socket, None for a DHCPv6 server whose leases cannot be asked for.
     """
 
     release_grace: float
     redirect_clients: str = "never"
     others: tuple[NeighborConfig, ...] = ()
     configured: tuple[ConfiguredClient, ...] = ()
+    dhcp_interface: str | None = None
+    kea_socket: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
     """``[client]``: ``prefixes`` is the number of IA_PDs, with IAID 1 to ``prefixes``.
+
+    ``prefix_lengths`` are what the Client expects of them, in DHCPv6's terms: an IPv4 /28 is 124 there.
 
     No ``server_addresses`` means ``linkupnetworks.<domain>`` in the DNS; no ``eun_interface``
     means that the Client has no end user network.  With ``route_optimization`` it asks others for
@@ -136,6 +144,7 @@ class ClientConfig:
     capability_lookup: bool = False
     acps: tuple[Prefix, ...] = ()
     synthesized_ra: bool = False
+    prefix_lengths: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +159,7 @@ class Config:
     client: ClientConfig | None
     encapsulation: EncapsulationConfig = EncapsulationConfig()
     signatures: SignaturesConfig | None = None
+    authentication: AuthenticationConfig | None = None
 
 
 def load(path: str | Path) -> Config:
@@ -172,13 +182,14 @@ def parse(text: str, source: str) -> Config:
     link_table = top.table("link", required=True)
     role = str(document.get("node", {}).get("role")) if isinstance(document.get("node"), dict) else ""
     encapsulation = parse_encapsulation(link_table)
-    signatures = parse_signatures(
-        link_table, top.tables("signature_key"), encapsulation.encapsulation, role
-    )
+    signatures = parse_signatures(link_table, top, encapsulation.encapsulation, role)
     link = _link(link_table, encapsulation.encapsulation)
     node = _node(top.table("node", required=True), link.asps)
     underlays = tuple(_underlay(table, node.role, link.port) for table in top.tables("underlay"))
     neighbors = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("neighbor"))
+    authentication = None
+    if "dhcp_authentication" in top and node.role in ("server", "client"):
+        authentication = parse_authentication(top.table("dhcp_authentication", required=True), node.role)
     others, configured = (), ()
     if node.role == "server":
         others = tuple(_neighbor(table, link.port, link.asps) for table in top.tables("other_server"))
@@ -194,6 +205,7 @@ def parse(text: str, source: str) -> Config:
         client=_client(client, link) if node.role == "client" else None,
         encapsulation=encapsulation,
         signatures=signatures,
+        authentication=authentication,
     )
     top.refuse_rest(f"in a file for a {node.role}" if node.role in ROLES else "here")
     errors.extend(_contradictions(config))
@@ -319,6 +331,8 @@ def _server(
         redirect_clients=table.choice("redirect_clients", REDIRECT_CLIENTS, "never"),
         others=others,
         configured=configured,
+        dhcp_interface=table.matching("dhcp_interface", _INTERFACE, "an interface name", None),
+        kea_socket=table.matching("kea_socket", _ABSOLUTE_PATH, "an absolute path", None),
     )
     table.refuse_rest()
     return server
@@ -342,9 +356,16 @@ def _client(table: Table, link: LinkConfig) -> ClientConfig:
         capability_lookup=table.truth("capability_lookup", False),
         acps=acps,
         synthesized_ra=table.truth("synthesized_ra", False),
+        prefix_lengths=table.each("prefix_lengths", _length, 'lengths such as "/56"', least=0),
     )
     table.refuse_rest()
     return client
+
+
+def _length(text: str) -> int:
+    if not re.fullmatch(r"/[0-9]{1,3}", text) or not 1 <= int(text[1:]) <= 128:
+        raise ValueError(text)
+    return int(text[1:])
 
 
 def _duid(text: str) -> bytes:

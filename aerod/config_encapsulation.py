@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How packets travel over the underlay: keys of ``[link]``, and the tables ``[[signature_key]]``."""
+"""How packets travel over the underlay: keys of ``[link]``, and the tables of signature keys (O-4)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aerod.address import link_local
 from aerod.state.keyring import Key
 from aerod.tables import Table
 from aerod.wire.carriage import NAMES
 
 UDP_CHECKSUMS = ("auto", "always", "never")
 REASSEMBLY_MIN, REASSEMBLY_MAX = 1576, 65535  # 1500 bytes and the largest ENCAPS; an IP packet
-SECRET_MIN = 16
+SECRET_MIN = 32
 _LARGEST_ID = 0xFFFFFFFF
 
 
@@ -21,7 +20,8 @@ class EncapsulationConfig:
     """One for the whole link.
 
     ``reassembly_size`` is the largest packet put together from tunnel fragments, in bytes;
-    ``probe`` finds the paths on which packets up to 1500 bytes need no fragments.
+    ``probe`` finds the paths on which packets up to 1500 bytes need no fragments.  With ``multicast``
+    the underlay has multicast: link-scope multicast goes to a group there, not to a Server.
     """
 
     encapsulation: str = "plain"
@@ -29,15 +29,15 @@ class EncapsulationConfig:
     header_checksum: bool = False
     probe: bool = True
     reassembly_size: int = 2048
+    multicast: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SignaturesConfig:
-    """``own`` is the key toward upstream neighbors, ``peers`` those of the nodes below."""
+    """``keys`` are a Client's own, or the link's secrets on Relays and Servers; the newest first."""
 
+    keys: tuple[Key, ...]
     required: bool = True
-    own: Key | None = None
-    peers: tuple[Key, ...] = ()
 
 
 def parse_encapsulation(link: Table) -> EncapsulationConfig:
@@ -51,53 +51,37 @@ def parse_encapsulation(link: Table) -> EncapsulationConfig:
         reassembly_size=link.integer(
             "reassembly_size", REASSEMBLY_MIN, REASSEMBLY_MAX, default.reassembly_size
         ),
+        multicast=link.truth("underlay_multicast", default.multicast),
     )
+    if config.multicast and config.encapsulation == "raw":
+        link.error("underlay_multicast", True, "raw has no UDP port on which Servers could listen to a group")
     if config.header_checksum and config.encapsulation != "plain":
         link.error("header_checksum", True, f"{config.encapsulation} has no AERO header to put it in")
     return config
 
 
-def parse_signatures(
-    link: Table, keys: list[Table], encapsulation: str, role: str
-) -> SignaturesConfig | None:
+def parse_signatures(link: Table, top: Table, encapsulation: str, role: str) -> SignaturesConfig | None:
     """Take ``require_signature`` out of ``[link]`` and check the keys; None if nothing is signed."""
+    name = "signature_key" if role == "client" else "signature_secret"
     required = link.truth("require_signature", False)
+    keys = tuple(_key(table) for table in top.tables(name))
     if not required and not keys:
         return None
     if encapsulation != "plain":
         link.error("encapsulation", encapsulation, "only the AERO header has room for signatures")
-    parsed = [_key(table, role) for table in keys]
-    own = [key for key in parsed if not key.owner]
-    peers = tuple(key for key in parsed if key.owner)
-    if role == "client" and len(own) != 1 or len(own) > 1:
-        link.error("require_signature", required, f"needs one own [[signature_key]], there are {len(own)}")
-    for name in ("id", "owner"):
-        values = [getattr(key, name) for key in parsed if key.owner or name == "id"]
-        for value in dict.fromkeys(value for value in values if values.count(value) > 1):
-            shown = value if isinstance(value, int) else value.hex()
-            link.error("signature_key", shown, f"is the {name} of more than one key")
-    return SignaturesConfig(required, own[0] if own else None, peers)
+    if not keys:
+        link.error("require_signature", required, f"needs one [[{name}]] or more")
+    ids = [key.id for key in keys]
+    for repeated in dict.fromkeys(number for number in ids if ids.count(number) > 1):
+        link.error(name, repeated, "is the id of more than one")
+    return SignaturesConfig(keys, required)
 
 
-def _key(table: Table, role: str) -> Key:
-    """A Client's key at a Server, a Server's at a Relay, or the node's own where it names nobody."""
-    owner = b""
-    if role == "relay":
-        number = table.integer("neighbor", 1, _LARGEST_ID)
-        owner = link_local(number) if number else b"?"
-    elif role == "server" and "client" in table:
-        owner = table.one("client", _duid, "a Client's DUID in hex digits", b"?")
+def _key(table: Table) -> Key:
     secret = table.one("secret", _secret, f"hex digits for at least {SECRET_MIN} bytes", b"", "(not shown)")
-    key = Key(table.integer("id", 0, _LARGEST_ID), secret, owner)
+    key = Key(table.integer("id", 0, _LARGEST_ID), secret)
     table.refuse_rest()
     return key
-
-
-def _duid(text: str) -> bytes:
-    duid = bytes.fromhex(text.replace(":", ""))
-    if not duid:
-        raise ValueError("empty")
-    return duid
 
 
 def _secret(text: str) -> bytes:

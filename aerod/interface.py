@@ -10,9 +10,12 @@ The shell feeds a :class:`aerod.nodes.node.Node` with
 * ``route_changed(route, now)``          a kernel route made by the routing daemon,
 * ``servers_found(addresses, now)``      the answer to :class:`FindServers`,
 * ``capability_found(name, domain, ttl, now)``  the answer to :class:`FindCapability`,
+* ``keys_changed(keys)``                the keys of DHCPv6, before anything else where there are any,
 * ``clock_set(offset)``                  what to add to ``now`` to get seconds since 1970,
 * ``server_found(id, addresses, now)``    the answer to :class:`FindServer`,
+* ``leases_seen(leases, started, now)``   all leases of the DHCPv6 server of this host,
 * ``underlay_error(error, now)``         what the underlay says about a datagram of ours,
+* ``route_appeared(interface, now)``     the host has a new route over an underlay,
 
 and after each call carries out what ``take_output()`` returns.  ``now`` is monotonic
 seconds as a float; the core never reads a clock.
@@ -109,6 +112,13 @@ class RemoveRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class EndLease:
+    """Delete the lease of ``prefix`` at the DHCPv6 server of this host: nobody has it."""
+
+    prefix: Prefix
+
+
+@dataclass(frozen=True, slots=True)
 class LeasedPrefix:
     """A delegated prefix; lifetimes are seconds from now."""
 
@@ -174,6 +184,7 @@ class Notice:
 Action = (
     AddRoute
     | RemoveRoute
+    | EndLease
     | LeasesChanged
     | FindServers
     | FindServer

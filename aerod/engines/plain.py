@@ -8,6 +8,7 @@ DHCPv6, errors to be made - is handed to the :class:`Punt` of the node.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,10 +19,11 @@ from aerod.engines.transmit import Transmitter
 from aerod.interface import Datagram
 from aerod.state.counters import Counters
 from aerod.state.forwarding import Forwarding, Target, Verdict
-from aerod.state.keyring import Key, Keyring
+from aerod.state.keyring import Key, Keyring, allows
 from aerod.state.neighbors import STATIC, Neighbor, NeighborCache
 from aerod.state.outbox import Outbox
 from aerod.state.shortcuts import Shortcuts
+from aerod.state.underlays import Path
 from aerod.wire.carriage import Carriage
 from aerod.wire.encapsulation import Encapsulated
 from aerod.wire.errors import MalformedPacket
@@ -105,6 +107,8 @@ class PlainEngine:
         self._reassembler = Reassembler(largest)
         # The ways of a Client that are better than the one through its Server.
         self.shortcuts: Shortcuts | None = None
+        # The path to the group of the underlay for an inner one; no such function where it has no multicast.
+        self.group_path: Callable[[bytes], Path | None] | None = None
         # The UDP port of tunnel packets inside the tunnel that are for us, None to take none.
         self.anycast_port: int | None = None
 
@@ -129,8 +133,11 @@ class PlainEngine:
                 if encapsulated is None:
                     return
                 packet, signer = bytes(encapsulated.body), None
-                if encapsulated.signature is not None:
-                    signer = self._signer(encapsulated, datagram)
+                # Without keys nobody can tell whether a signature is right.
+                if encapsulated.signature is not None and self._keys is not None:
+                    signer = self._keys.signer(
+                        encapsulated.signature, packet, datagram.remote, datagram.local
+                    )
                     if signer is None:
                         self._counters.drop("signature")
                         return
@@ -212,16 +219,8 @@ class PlainEngine:
             return None
         return encapsulated if fragment is None else self._reassemble(datagram, encapsulated, now)
 
-    def _signer(self, encapsulated: Encapsulated, datagram: Datagram) -> Key | None:
-        """Return the key a whole packet was signed with, None if that is none of ours (O-4)."""
-        if self._keys is None:
-            return None
-        return self._keys.signer(
-            encapsulated.signature, encapsulated.body, datagram.remote, datagram.local
-        )
-
     def _is_authentic(self, signer: Key | None, origin: Neighbor | None) -> bool:
-        if self._keys is None or self._keys.allows(signer, origin):
+        if self._keys is None or allows(self._keys, signer, origin):
             return True
         self._counters.drop("signature")
         return False
@@ -311,7 +310,7 @@ class PlainEngine:
             self.send_from_here(packet, header, now)
 
     def _multicast_from_kernel(self, packet: bytes, header: IPHeader, now: float) -> None:
-        """Send what is for the whole link to a Server, since the underlay has no multicast (section 3.24)."""
+        """Send what is for the whole link to a Server, or a group of the underlay (section 3.24)."""
         server = self._forwarding.multicast
         source = self._forwarding.target(int.from_bytes(header.source, "big"))
         if server is None or source is not Verdict.LOCAL or not header.destination.startswith(_LINK_SCOPE):
@@ -319,7 +318,11 @@ class PlainEngine:
             return
         # Such packets often have hop limit 1, and the Server is many hops away (O-9).
         far = header._replace(hop_limit=max(header.hop_limit, _CONTROL_HOP_LIMIT))
-        self._send(server, packet, far, None, now)
+        path = self.group_path(header.destination) if self.group_path and header.version == 6 else None
+        if path is None:
+            self._send(server, packet, far, None, now)
+        else:
+            self._transmitter.send(path, packet, far, None)
 
     def send_from_here(self, packet: bytes, header: IPHeader, now: float) -> None:
         """Send a packet of this node's network layer to the neighbor its destination leads to."""

@@ -7,12 +7,12 @@ The shell calls the methods named in :mod:`aerod.interface` and then carries out
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from random import Random
 from typing import Any
 
-from aerod.address import LinkLayerAddress, address_text
+from aerod.address import LinkLayerAddress, Prefix, address_text
 from aerod.config import Config
 from aerod.engines.plain import Arrival, PlainEngine
 from aerod.engines.transmit import Transmitter
@@ -23,8 +23,9 @@ from aerod.procedures.probing import Probing
 from aerod.procedures.timestamps import WallClock
 from aerod.procedures.underlay_errors import UnderlayErrors
 from aerod.state.counters import Counters
+from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import Forwarding
-from aerod.state.keyring import Keyring
+from aerod.state.keyring import make_keyring
 from aerod.state.neighbors import DYNAMIC, PERMANENT, STATIC, NeighborCache
 from aerod.state.outbox import Outbox
 from aerod.state.path_mtu import PathMtu
@@ -48,8 +49,8 @@ class Node:
         self._underlays = Underlays(config.link.port, carriage)
         self._neighbors = NeighborCache()
         self._forwarding = forwarding
-        keys = signatures and Keyring(
-            self._neighbors, signatures.own, signatures.peers, signatures.required
+        keys = signatures and make_keyring(
+            config.node.role, self._neighbors, signatures.keys, signatures.required
         )
         path_mtu = PathMtu(how.probe)
         self._transmitter = Transmitter(
@@ -118,6 +119,9 @@ class Node:
         for neighbor in self._neighbors:
             neighbor.choose_path(self._underlays)
 
+    def route_appeared(self, interface: str, now: float) -> None:
+        """Take that the host has a new route over an underlay; only a Client's underlays come and go."""
+
     def underlay_error(self, error: UnderlayError, now: float) -> None:
         """Take what the underlay says about a datagram of ours."""
         self._underlay_errors.received(error, now)
@@ -128,6 +132,9 @@ class Node:
     def server_found(self, aero_id: int, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take where the Server ``fe80::aero_id`` is, nowhere if nobody knows; only a Server asks."""
 
+    def leases_seen(self, leases: Mapping[Prefix, bytes], started: float, now: float) -> None:
+        """Take the leases of the DHCPv6 server of this host, read since ``started``; only a Server has it."""
+
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take the addresses of Servers; only a Client asks for them."""
 
@@ -137,6 +144,9 @@ class Node:
     def clock_set(self, offset: float) -> None:
         """Take what to add to our times to get seconds since 1970."""
         self._clock.offset = offset
+
+    def keys_changed(self, keys: DhcpKeys) -> None:
+        """Take the keys of DHCPv6 from now on, where they are configured."""
 
     def take_output(self) -> Output:
         """Return what the shell has to carry out since the last call."""
@@ -228,6 +238,7 @@ class Node:
             "routes": 0,
             "relay": None,
             "primary": None,
+            "authentication": None,
         }
 
     def _link_locals(self) -> list[bytes]:
@@ -265,6 +276,10 @@ class Node:
     def drain(self, now: float, stop: bool = False) -> dict[str, Any]:
         """Ask the Clients to leave, or stop to be left; only a Server has any."""
         raise ValueError("only a Server can be drained")
+
+    def recall(self, prefixes: Iterable[Prefix], now: float) -> dict[str, Any]:
+        """Take prefixes back whose leases have been ended at the DHCPv6 server; only a Server can."""
+        raise ValueError("only a Server can recall prefixes")
 
     def damping(self, now: float) -> list[dict[str, Any]]:
         """Return the prefixes whose announcement waits; only a Server announces any."""

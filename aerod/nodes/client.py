@@ -16,6 +16,7 @@ from aerod.nodes.description import describe_neighbor
 from aerod.procedures import association_state
 from aerod.procedures.association import Association, Lease
 from aerod.procedures.attachment import Attachment
+from aerod.procedures.authentication import OwnAuthentication, Unauthenticated
 from aerod.procedures.capability import Capabilities
 from aerod.procedures.configured_servers import ConfiguredServers
 from aerod.procedures.correspondence import Correspondence
@@ -24,11 +25,13 @@ from aerod.procedures.mobility import Mobility
 from aerod.procedures.redirect_report import RedirectReport
 from aerod.procedures.synthesized_ra import SynthesizedRA
 from aerod.state.correspondents import DIRECT, Correspondent
+from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import Forwarding, Verdict
 from aerod.state.neighbors import STATIC, Link, Neighbor
 from aerod.state.underlays import Path
 from aerod.wire import nd
 from aerod.wire.dhcpv6 import CLIENT_PORT, RELAY_MESSAGES, unpack
+from aerod.wire.multicast import group_outside
 from aerod.wire.udp import parse_udp
 
 
@@ -39,6 +42,11 @@ class Client(Node):
         super().__init__(config, now, Forwarding(own_sources_only=True), random)
         self._servers: dict[bytes, Neighbor] = {}
         self._held: tuple[Lease, ...] | None = None
+        self._authentication = Unauthenticated()
+        if config.authentication is not None:
+            self._authentication = OwnAuthentication(
+                self._clock, self._counters, self._outbox.save
+            )
         delegation = ConfiguredServers if config.client.acps else Delegation
         self._delegation = delegation(
             config,
@@ -48,6 +56,7 @@ class Client(Node):
             random,
             self._send_control,
             self._delegation_changed,
+            self._authentication,
         )
         self._attachment = Attachment(self._delegation, self._underlays)
         self._capabilities = Capabilities(
@@ -80,10 +89,15 @@ class Client(Node):
             self._correspondence.optimisation.links_changed,
         )
         self._engine.anycast_port = config.link.port or None
+        if config.encapsulation.multicast:
+            self._engine.group_path = self._group_path
         self._synthesized_ra = SynthesizedRA(self._outbox.write) if config.client.synthesized_ra else None
         self._report = RedirectReport(self._correspondence.optimisation, self._attachment)
         if self._correspondence.optimisation.enabled or config.client.capability_lookup:
             self._engine.shortcuts = self._correspondence.optimisation.shortcuts
+
+    def keys_changed(self, keys: DhcpKeys) -> None:
+        self._authentication.keys = keys
 
     def _restore(self, saved: dict[str, Any], now: float) -> None:
         self._delegation.restore(saved, now)
@@ -99,6 +113,9 @@ class Client(Node):
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         self._delegation.servers_found(addresses, now)
+
+    def route_appeared(self, interface: str, now: float) -> None:
+        self._delegation.route_appeared(interface, now)
 
     def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
         self._correspondence.unreachable(address, now)
@@ -175,6 +192,14 @@ class Client(Node):
         primary = self._primary()
         return None if primary is None else primary.path
 
+    def _group_path(self, group: bytes) -> Path | None:
+        """Return the path to an inner group, over an underlay of the family that the primary Server has."""
+        primary = self._primary_path()
+        if primary is None:
+            return None
+        outside = group_outside(group, primary.remote.is_ipv4)
+        return self._underlays.path(LinkLayerAddress(outside, self._config.link.port), primary.local.ip)
+
     def _hold(self, held: tuple[Lease, ...], now: float) -> None:
         prefixes = {lease.prefix for lease in held}
         for prefix in set(self._prefixes()) - prefixes:
@@ -212,6 +237,7 @@ class Client(Node):
         primary = self._delegation.primary
         return super().status(now) | {
             "routes": len(self._prefixes()),
+            "authentication": self._authentication.describe(),
             "primary": association_state.describe(primary, now)["server"] if primary else None,
         }
 

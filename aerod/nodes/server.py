@@ -3,26 +3,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Any
 
-from aerod.address import ALL_DHCP_AGENTS, LinkLayerAddress, address_text
+from aerod.address import ALL_DHCP_AGENTS, LinkLayerAddress, Prefix, address_text
 from aerod.config import Config
 from aerod.engines.plain import Arrival
 from aerod.interface import KernelRoute
 from aerod.nodes.infrastructure import Infrastructure
+from aerod.procedures.authentication import ClientsAuthentication
 from aerod.procedures.bindings import Bindings
 from aerod.procedures.configured_clients import add_configured_clients
 from aerod.procedures.damping import Damping
-from aerod.procedures.drain import Drain
 from aerod.procedures.dynamic_entries import DynamicEntries
 from aerod.procedures.interface_id import TAG_LENGTH, Request
 from aerod.procedures.ldra import Ldra
+from aerod.procedures.lease_audit import LeaseAudit
+from aerod.procedures.leave_signal import LeaveSignal
 from aerod.procedures.liveness import Liveness
+from aerod.procedures.recall import recall
 from aerod.procedures.release import OtherServers
 from aerod.procedures.server_redirection import NEVER, ServerRedirection
 from aerod.procedures.vouching import needs_vouching, vouched
+from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import DEFAULT_ROUTES, Forwarding, Verdict
 from aerod.state.neighbors import DYNAMIC, PEER, STATIC, Neighbor
 from aerod.wire import nd
@@ -54,9 +58,19 @@ class Server(Infrastructure):
             self._send_control,
             server.release_grace,
         )
-        self._drain = Drain(self._own, self._send_control)
+        self._leave_signal = LeaveSignal(self._own, self._send_control)
+        self._draining = False
+        self._audit = LeaseAudit(self._bindings, self._leave_signal, self._outbox)
         self._liveness = Liveness(
             None, self._suspects, self._ask, lambda _neighbor, _now: None, self._silence_changed
+        )
+        self._authentication = config.authentication and ClientsAuthentication(
+            [address.ip for underlay in config.underlays for address in underlay.addresses],
+            lambda duid: self._bindings.client(duid) is not None,
+            self._clock,
+            self._counters,
+            self._outbox.save,
+            now,
         )
         self._ldra = Ldra(
             self._own,
@@ -67,6 +81,7 @@ class Server(Infrastructure):
             self._counters,
             self._outbox.write,
             self._to_client,
+            self._authentication,
         )
         link = config.link
         self._entries = DynamicEntries(
@@ -97,6 +112,11 @@ class Server(Infrastructure):
         self._bindings.restore(saved.get("clients", []), self._config.link.asps, then, now)
         if self._config.server.redirect_clients != NEVER:
             self._entries.restore(saved.get("correspondents", []), self._config.link.asps, then, now)
+        if self._authentication is not None:
+            self._authentication.restore(saved)
+
+    def keys_changed(self, keys: DhcpKeys) -> None:
+        self._authentication.keys = keys
 
     def _start(self, now: float) -> None:
         configured = self._config.server.configured
@@ -113,6 +133,9 @@ class Server(Infrastructure):
 
     def server_found(self, aero_id: int, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         self._others.found(aero_id, tuple(addresses), now)
+
+    def leases_seen(self, leases: Mapping[Prefix, bytes], started: float, now: float) -> None:
+        self._audit.compare(leases, started, now)
 
     def persistent_unreachable(self, address: LinkLayerAddress, now: float) -> None:
         """See whether the Clients there are still alive (AERO-080)."""
@@ -181,7 +204,7 @@ class Server(Infrastructure):
             # The Client is not at that link-layer address.
             self._counters.drop("dhcpv6_not_from_client")
         elif destination in (self._own, ALL_DHCP_AGENTS):
-            self._ldra.from_client(arrival, self._drain.active)
+            self._ldra.from_client(arrival, now, self._draining)
         elif kind == PEER and _datagram(arrival).destination_port == CLIENT_PORT:
             # The answer to a Release that went through here.
             self._engine.forward(arrival, now)
@@ -207,7 +230,7 @@ class Server(Infrastructure):
         self._forwarding.routes.pop(route.prefix)
 
     def _due(self) -> float | None:
-        parts = (self._bindings, self._entries, self._others, self._drain, self._liveness)
+        parts = (self._bindings, self._entries, self._others, self._leave_signal, self._liveness)
         times = [part.due() for part in parts]
         return min((time for time in times if time is not None), default=None)
 
@@ -215,7 +238,7 @@ class Server(Infrastructure):
         self._bindings.handle_timer(now)
         self._entries.handle_timer(now)
         self._others.handle_timer(now)
-        self._drain.handle_timer(now)
+        self._leave_signal.handle_timer(now)
         self._liveness.handle_timer(now)
 
     def status(self, now: float) -> dict[str, Any]:
@@ -224,14 +247,22 @@ class Server(Infrastructure):
         return super().status(now) | {
             "routes": sum(len(n.prefixes) for n in self._neighbors if n.kind == STATIC),
             "relay": relay and {"id": int.from_bytes(relay.link_local[8:], "big"), "name": relay.name},
-            "draining": self._drain.active,
+            "draining": self._draining,
+            "lease_audit": self._audit.found(now),
+            "authentication": self._authentication and self._authentication.describe(),
         }
 
     def drain(self, now: float, stop: bool = False) -> dict[str, Any]:
+        self._draining = not stop
+        clients = [] if stop else self._clients()
         if stop:
-            self._drain.stop()
-            return {"draining": False, "clients": 0}
-        return {"draining": True, "clients": self._drain.start(self._clients(), now)}
+            self._leave_signal.stop()
+        for client in clients:
+            self._leave_signal.tell(client, now)
+        return {"draining": self._draining, "clients": len(clients)}
+
+    def recall(self, prefixes: Iterable[Prefix], now: float) -> dict[str, Any]:
+        return recall(prefixes, self._bindings, self._leave_signal, now)
 
     def damping(self, now: float) -> list[dict[str, Any]]:
         return self._bindings.held_down(now)
@@ -240,10 +271,11 @@ class Server(Infrastructure):
         return self._bindings.describe(now)
 
     def saved_state(self, now: float) -> dict[str, Any]:
-        return {
+        saved = {
             "clients": self._bindings.saved_state(now),
             "correspondents": self._entries.saved_state(now),
         }
+        return saved if self._authentication is None else saved | self._authentication.saved_state(now)
 
 
 def _datagram(arrival: Arrival) -> UDPDatagram:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from aerod.address import LinkLayerAddress, Prefix
+from aerod.address import LinkLayerAddress, Prefix, is_multicast
 from aerod.interface import Underlay
 from aerod.procedures.exchange import ANSWERS, HANDOVER, Exchange
 from aerod.procedures.replies import granted_prefixes, grants, has_status, status_text
@@ -57,7 +57,7 @@ class Association:
         server: LinkLayerAddress,
         underlays: Underlays,
         random: Random,
-        transmit: Callable[[Association, Message, Path], None],
+        transmit: Callable[[Association, Exchange, Message, float], None],
     ) -> None:
         self.server = server
         self.state = SOLICITING
@@ -86,6 +86,11 @@ class Association:
         self._exchanges: list[Exchange] = []
 
     # What it is good for
+
+    @property
+    def seeks(self) -> bool:
+        """Whether it is with no Server yet, but asks a group of the underlay for one (section 3.24)."""
+        return is_multicast(self.server.ip)
 
     @property
     def usable(self) -> bool:
@@ -133,6 +138,10 @@ class Association:
         """How often the most patient exchange over the link in use was sent in vain."""
         used = self.best_underlay()
         return max((e.transmissions for e in self._exchanges if e.underlay == used), default=0)
+
+    @property
+    def prefixes(self) -> set[Prefix]:
+        return {lease.prefix for lease in self.leases.values()}
 
     @property
     def valid_until(self) -> float:
@@ -245,6 +254,12 @@ class Association:
                 self._send(exchange, now)
         return bool(ended)
 
+    def route_appeared(self, interface: str, now: float) -> None:
+        """Repeat what may have gone nowhere: an address is there a moment before its routes are."""
+        for exchange in self._exchanges:
+            if exchange.underlay.interface == interface:
+                exchange.repeat_soon(now)
+
     def _extend(self, now: float) -> None:
         """Renew at T1, rebind at T2 (section 3.15.2)."""
         if now >= self.rebind_at and self.state in (BOUND, RENEWING):
@@ -264,8 +279,9 @@ class Association:
             self.solicit(now)
             return
         held = {iaid: lease.prefix for iaid, lease in self.leases.items()}
-        message = request(self._identity, exchange, exchange.transmitted(now), self.server_id, held)
-        self._transmit(self, message, self._underlays.path_over(exchange.underlay, self.next_hop))
+        elapsed, rapid = exchange.transmitted(now), not self.seeks
+        message = request(self._identity, exchange, elapsed, self.server_id, held, rapid)
+        self._transmit(self, exchange, message, now)
 
     # Answers
 

@@ -7,15 +7,23 @@ One that releases through another Server is followed there for the grace (sectio
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from aerod.address import LinkLayerAddress, Prefix, address_text, parse_address
-from aerod.interface import AddRoute, RemoveRoute
+from aerod.procedures.announcements import Announcements
 from aerod.procedures.damping import Damping
 from aerod.state.forwarding import Forwarding
 from aerod.state.neighbors import STATIC, Link, Neighbor, NeighborCache
 from aerod.state.outbox import Outbox
 from aerod.state.underlays import Underlays
+
+
+class Held(NamedTuple):
+    """Who holds a prefix, since which grant, and until when."""
+
+    duid: bytes
+    granted: float
+    expires: float
 
 
 class Bindings:
@@ -36,11 +44,26 @@ class Bindings:
         self._outbox = outbox
         self._release_grace = release_grace
         self._damping = damping
+        self._announcements = Announcements(outbox, damping)
         self._clients: dict[bytes, Neighbor] = {}
+        self._granted: dict[Prefix, float] = {}
 
     def client(self, duid: bytes) -> Neighbor | None:
         """Return the neighbor entry of the Client with this DUID."""
         return self._clients.get(duid)
+
+    def holder(self, prefix: Prefix) -> Neighbor | None:
+        """Return the Client that holds exactly ``prefix`` by a lease; configured ones have none."""
+        holder = self._neighbors.holder(prefix)
+        return holder if holder is not None and holder.client_id in self._clients else None
+
+    def held(self) -> dict[Prefix, Held]:
+        """Return all prefixes that are leased."""
+        return {
+            prefix: Held(duid, self._granted[prefix], delegation.expires)
+            for duid, neighbor in self._clients.items()
+            for prefix, delegation in neighbor.prefixes.items()
+        }
 
     def grant(self, duid: bytes, prefix: Prefix, iaid: int, expires: float, now: float) -> Neighbor:
         """Note that the Client holds ``prefix`` until ``expires``; return its neighbor entry."""
@@ -54,12 +77,10 @@ class Bindings:
             self._clients[duid] = neighbor
             self._neighbors.add(neighbor)
         if prefix not in neighbor.prefixes:
-            if self._damping.began(prefix, now):
-                self._outbox.actions.append(AddRoute(prefix))
-            else:
-                self._outbox.warning(f"{prefix} comes and goes too often: its announcement waits")
+            self._announcements.begin(prefix, now)
             self._forwarding.routes[prefix] = neighbor
         self._neighbors.grant(neighbor, prefix, iaid, expires)
+        self._granted[prefix] = now
         self._outbox.save()
         return neighbor
 
@@ -89,9 +110,18 @@ class Bindings:
             neighbor.choose_path(self._underlays)
         end = now + self._release_grace
         for prefix, delegation in list(neighbor.prefixes.items()):
-            if (iaids is None or delegation.iaid in iaids) and end < delegation.expires:
-                self._neighbors.grant(neighbor, prefix, delegation.iaid, end)
+            if iaids is None or delegation.iaid in iaids:
+                if neighbor.other_server and end < delegation.expires:
+                    self._announcements.leave(prefix, now + self._release_grace / 2)
+                self.recall(neighbor, prefix, end)
         self._outbox.save()
+
+    def recall(self, neighbor: Neighbor, prefix: Prefix, until: float) -> None:
+        """Let a prefix end at ``until``, unless it is granted again before that."""
+        delegation = neighbor.prefixes[prefix]
+        if until < delegation.expires:
+            self._neighbors.grant(neighbor, prefix, delegation.iaid, until)
+            self._outbox.save()
 
     def set_link(self, neighbor: Neighbor, link: Link) -> None:
         """Note where the Client was heard on a link; Preference 0 only disables it (O-42)."""
@@ -104,6 +134,8 @@ class Bindings:
             # It has come back before it was gone.
             neighbor.other_server = False
             self._neighbors.replace_links(neighbor, [])
+            for prefix in neighbor.prefixes:
+                self._announcements.stay(prefix)
         self._neighbors.set_link(neighbor, link)
         neighbor.choose_path(self._underlays)
         self._outbox.save()
@@ -114,21 +146,20 @@ class Bindings:
         return neighbor is not None and all(link.link_id == link_id for link in neighbor.enabled_links)
 
     def due(self) -> float | None:
-        times = (self._neighbors.next_expiry(), self._damping.due())
+        times = (self._neighbors.next_expiry(), self._announcements.due())
         return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
-        """End what has expired, announce what has waited."""
+        """End what has expired, and follow with what is announced."""
         for neighbor, prefix in self._neighbors.expired(now):
             self._end(neighbor, prefix, now)
-        for prefix in self._damping.released(now):
-            self._outbox.actions.append(AddRoute(prefix))
+        self._announcements.handle_timer(now)
 
     def _end(self, neighbor: Neighbor, prefix: Prefix, now: float) -> None:
         self._neighbors.revoke(neighbor, prefix)
+        self._granted.pop(prefix, None)
         self._forwarding.routes.pop(prefix)
-        if self._damping.ended(prefix, neighbor.other_server, now):
-            self._outbox.actions.append(RemoveRoute(prefix))
+        self._announcements.end(prefix, neighbor.other_server, now)
         if not neighbor.prefixes:
             self._neighbors.remove(neighbor)
             # A configured Client, whose prefix the table gave to another one, is not among them.

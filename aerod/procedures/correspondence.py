@@ -143,12 +143,17 @@ class Correspondence:
             return
         if not self.entries.is_fresh(message, source, now):
             return
-        entry = self.entries.introduce(prefix, told_links(message), now)
+        links = told_links(message)
+        if self._attachment.direct_path(links, told) is None:
+            self.optimisation.out_of_reach(own, prefix, now)
+            self._counters.drop("no_common_family")
+            return
+        entry = self.entries.introduce(prefix, links, now)
         self.optimisation.follow(entry, now)
         self.entries.note_time(message, entry, now)
         self.entries.accept(entry, now)
-        links, stamp = target_options(told), self._clock.stamp(now)
-        answer = pack_redirect(message, arrival.header, own, links, stamp, arrival.origin.path)
+        options, stamp = target_options(told), self._clock.stamp(now)
+        answer = pack_redirect(message, arrival.header, own, options, stamp, arrival.origin.path)
         self._counters["redirects_sent"] += 1
         self._reply(arrival, answer)
 

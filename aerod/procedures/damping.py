@@ -42,6 +42,10 @@ class Damping:
         self._releases.set(prefix, None)
         return self._held.pop(prefix, None) is None
 
+    def holds(self, prefix: Prefix) -> bool:
+        """Whether the announcement of ``prefix`` waits."""
+        return prefix in self._held
+
     def due(self) -> float | None:
         return min((t for t in (self._forget.next(), self._releases.next()) if t is not None), default=None)
 

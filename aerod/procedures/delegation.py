@@ -18,16 +18,19 @@ from aerod.config import Config
 from aerod.interface import FindServers
 from aerod.procedures import association_state
 from aerod.procedures.association import PATIENCE, SOLICITING, Association, Lease
+from aerod.procedures.authentication import Unauthenticated
 from aerod.procedures.candidates import SERVER_NAME, Candidate, Candidates
 from aerod.procedures.exchange import Exchange
 from aerod.procedures.moves import Moves
+from aerod.procedures.replies import grants
 from aerod.procedures.requests import Identity
 from aerod.state.counters import Counters
 from aerod.state.outbox import Outbox
 from aerod.state.underlays import Path, Underlays
-from aerod.wire.dhcpv6 import CLIENT_PORT, REQUEST, SERVER_PORT, SOLICIT, Message, pack
+from aerod.wire.dhcpv6 import CLIENT_PORT, REQUEST, SERVER_PORT, SOLICIT, Message
 from aerod.wire.dhcpv6_options import ClientId, ServerId
 from aerod.wire.ip import UDP, build_ipv6
+from aerod.wire.multicast import SERVER_GROUPS
 from aerod.wire.udp import build_udp
 
 # How soon the DNS is asked again without an answer, and with fewer Servers than wanted.
@@ -51,6 +54,7 @@ class Delegation:
         random: Random,
         send: Callable[[bytes, Path], None],
         changed: Callable[[float], None],
+        authentication: Unauthenticated,
     ) -> None:
         self._config = config
         self._underlays = underlays
@@ -59,13 +63,21 @@ class Delegation:
         self._random = random
         self._send = send
         self._changed = changed
+        self._authentication = authentication
         client = config.client
-        self._identity = Identity(client.duid, client.prefixes, config.link.vendor_options)
-        self._candidates = Candidates(client.server_addresses, lambda a: bool(underlays.toward(a)))
+        self._identity = Identity(
+            client.duid, client.prefixes, config.link.vendor_options, client.prefix_lengths
+        )
+        self._known = client.server_addresses
+        if config.encapsulation.multicast and not self._known:
+            self._known = tuple(LinkLayerAddress(group, config.link.port) for group in SERVER_GROUPS)
+        self._candidates = Candidates(self._known, lambda a: bool(underlays.toward(a)))
         self._ask_at: float | None = None
         self._released = False
         self._moves = Moves(config.link.move_interval)
         self.associations: list[Association] = []
+        # Servers given up that may still answer the last Solicit, and by that commit to a lease.
+        self._given_up: dict[LinkLayerAddress, Association] = {}
 
     # What the Client has
 
@@ -106,7 +118,7 @@ class Delegation:
     # What happens to it
 
     def start(self, now: float) -> None:
-        """Begin; Servers that are not configured are looked up (section 3.15.2)."""
+        """Begin; Servers that are neither configured nor in a group are looked up (section 3.15.2)."""
         if not self._candidates:
             self._ask(now)
         self._leave(now)
@@ -114,12 +126,17 @@ class Delegation:
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take the answer of the DNS, one family after the other in the order of the answer."""
-        if self._config.client.server_addresses:
+        if self._known:
             return
         self._candidates.found(addresses)
         self._fill(now)
         if self._candidates:
             self._ask_at = now + _LOOK_AROUND if self._wanted() > 0 else None
+
+    def route_appeared(self, interface: str, now: float) -> None:
+        """This host has a new route over an underlay."""
+        for association in self.associations:
+            association.route_appeared(interface, now)
 
     def underlays_changed(self, now: float) -> None:
         for association in list(self.associations):
@@ -140,7 +157,8 @@ class Delegation:
 
     def expects(self, remote: LinkLayerAddress) -> bool:
         """Whether the Server at ``remote`` may have something to answer."""
-        return any(remote in (a.server, a.next_hop) for a in self.associations)
+        known = remote in self._given_up
+        return known or any(a.seeks or remote in (a.server, a.next_hop) for a in self.associations)
 
     def received(self, remote: LinkLayerAddress, source: bytes, message: Message, now: float) -> None:
         """Take a message of a Server; anything that is no answer to us is dropped (O-19)."""
@@ -152,30 +170,47 @@ class Delegation:
             self._counters.drop("dhcpv6_not_ours")
         elif not is_link_local(source) or embedded(source)[0] != "id":
             self._counters.drop("dhcpv6_no_server")
+        elif not self._authentication.accepts(message, association.server.ip, exchange):
+            return  # It has counted why.
+        elif association.seeks and not self._takes(association, remote, source, message):
+            self._counters.drop("dhcpv6_other_server")
         else:
-            before = association.status
+            status, held = association.status, association.prefixes
             association.received(exchange, source, message, now)
-            if association.status and association.status != before:
+            if association not in self.associations and association.usable:
+                # Late, and no longer wanted perhaps; but the Server has the lease now, and must be told.
+                self.associations.append(self._given_up.pop(association.server))
+            if association.status and association.status != status:
                 self._outbox.warning(f"Server {remote} answers {association.status}")
-            self._settle(association, now)
+            self._settle(association, association.prefixes != held, now)
 
     def _find(
         self, remote: LinkLayerAddress, message: Message
     ) -> tuple[Association, Exchange] | tuple[None, None]:
-        for association in self.associations:
-            if association.next_hop == remote and (exchange := association.expects(message)):
+        for association in (*self.associations, *self._given_up.values()):
+            is_there = association.seeks or association.next_hop == remote
+            if is_there and (exchange := association.expects(message)):
                 return association, exchange
         return None, None
 
-    def _settle(self, association: Association, now: float) -> None:
-        """Draw the consequences of an answer."""
+    def _takes(
+        self, association: Association, remote: LinkLayerAddress, source: bytes, message: Message
+    ) -> bool:
+        """Whether a Server that was found in a group is one we want; the association is with it then."""
+        if not grants(message) or any(other.link_local == source for other in self.associations):
+            return False
+        association.server = remote
+        return True
+
+    def _settle(self, association: Association, other_grant: bool, now: float) -> None:
+        """Draw the consequences of an answer, that perhaps grants other prefixes than the last one."""
         if association.finished:
             self._left(association, now)
         elif association.usable:
             self._note_server(association)
             if association.asked_to_leave:
-                # It still grants: first another Server, then the Release.
-                association.asked_to_leave, association.leaving = False, True
+                # It still grants the same: first another Server, then the Release.
+                association.asked_to_leave, association.leaving = False, not other_grant
         self._leave(now)
         self._fill(now)
         self._changed(now)
@@ -322,8 +357,10 @@ class Delegation:
             if self._wanted() > 0 and not self._ready(now):
                 continue
             self._drop(association)
+            if not association.seeks:
+                self._given_up[association.server] = association
             self._candidates.silent(association.server, now)
-            if not self._config.client.server_addresses and self._ask_at is None:
+            if not self._known and self._ask_at is None:
                 self._ask(now)
 
     def _wanted(self) -> int:
@@ -349,28 +386,37 @@ class Delegation:
             self.associations.append(association)
 
     def _association(self, server: LinkLayerAddress) -> Association:
+        self._given_up.pop(server, None)
         return Association(self._identity, server, self._underlays, self._random, self._transmit)
 
-    def _transmit(self, association: Association, message: Message, path: Path) -> None:
+    def _transmit(
+        self, association: Association, exchange: Exchange, message: Message, now: float
+    ) -> None:
         unassigned = message.type in (SOLICIT, REQUEST)
         source = UNASSIGNED_CLIENT if unassigned else self.address()
         # Through another Server: that one must see for whom it is (section 3.19.4).
         destination = ALL_DHCP_AGENTS if association.through is None else association.link_local
-        payload = build_udp(source, destination, CLIENT_PORT, SERVER_PORT, pack(message))
-        self._send(build_ipv6(source, destination, UDP, payload), path)
+        # For the Server that shall act on it, also when it goes through another one.
+        payload = self._authentication.packed(message, association.server.ip, exchange, now)
+        segment = build_udp(source, destination, CLIENT_PORT, SERVER_PORT, payload)
+        path = self._underlays.path_over(exchange.underlay, association.next_hop)
+        self._send(build_ipv6(source, destination, UDP, segment), path)
 
     # Over a restart
 
     def saved_state(self, now: float) -> dict:
         kept = [a for a in self.associations if a.usable or a.moving]
-        return {"associations": [association_state.save(association, now) for association in kept]}
+        associations = [association_state.save(association, now) for association in kept]
+        return {"associations": associations} | self._authentication.saved_state()
 
     def restore(self, saved: dict, now: float) -> None:
         """Take up what :meth:`saved_state` gave ``saved["age"]`` seconds ago, if still configured so."""
+        self._authentication.restore(saved)
         client = self._config.client
         entries = saved.get("associations", ())
         left = [entry for entry in entries if entry.get("leaving")]
-        entries = [entry for entry in entries if entry not in left][: client.server_count] + left
+        # More than are wanted now are left in order, or they would go on announcing us.
+        entries = [entry for entry in entries if entry not in left] + left
         for entry in entries:
             association = association_state.restore(entry, self._association, now - saved.get("age", 0.0))
             for iaid in [iaid for iaid in association.leases if iaid > client.prefixes]:

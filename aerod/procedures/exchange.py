@@ -31,6 +31,8 @@ TIMINGS = {
 }
 # A Rebind because a link-layer address changed cannot wait ten seconds (O-27).
 HANDOVER = Timing(1, 30)
+# How soon at least after another an early repetition may come; doubled each time, up to IRT.
+_EARLY = 0.01
 
 ANSWERS = {
     SOLICIT: frozenset({ADVERTISE, REPLY}),
@@ -39,6 +41,14 @@ ANSWERS = {
     REBIND: frozenset({REPLY}),
     RELEASE: frozenset({REPLY}),
 }
+
+
+@dataclass(slots=True)
+class Signatures:
+    """The first and the last replay time the messages of an exchange were signed with (O-26)."""
+
+    first: int
+    last: int
 
 
 class Exchange:
@@ -65,10 +75,13 @@ class Exchange:
         self.transmissions = 0
         self.due = start
         self.longest = (timing or TIMINGS[kind]).longest
+        self.signatures: Signatures | None = None
         self._timing = timing or TIMINGS[kind]
         self._random = random
         self._interval = 0.0
         self._began: float | None = None
+        self._early = 0.0
+        self._repeats = False
 
     @property
     def is_handover(self) -> bool:
@@ -83,10 +96,19 @@ class Exchange:
         """Note a transmission; return its elapsed time in hundredths of a second."""
         if self._began is None:
             self._began = now
-        self._interval = self._next_interval()
-        self.transmissions += 1
+        if not self._repeats:
+            self._interval = self._next_interval()
+            self.transmissions += 1
+        self._repeats = False
         self.due = now + self._interval
         return min(_LONGEST_ELAPSED, int((now - self._began) * 100))
+
+    def repeat_soon(self, now: float) -> None:
+        """The last transmission may never have left this host: repeat it, as if it had not been."""
+        if self.transmissions and now + self._early < self.due:
+            self._repeats = True
+            self.due = now + self._early
+            self._early = min(max(_EARLY, 2 * self._early), self._timing.initial)
 
     def _next_interval(self) -> float:
         if not self.transmissions:

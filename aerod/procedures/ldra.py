@@ -11,10 +11,12 @@ from collections.abc import Callable
 
 from aerod.address import ALL_DHCP_AGENTS, UNASSIGNED_CLIENT, UNSPECIFIED, Prefix, is_link_local
 from aerod.engines.plain import Arrival
+from aerod.procedures.authentication import ClientsAuthentication
 from aerod.procedures.bindings import Bindings
 from aerod.procedures.grants import apply_reply
 from aerod.procedures.interface_id import Request
 from aerod.state.counters import Counters
+from aerod.state.keyring import INFRASTRUCTURE
 from aerod.wire import vendor_options as vendor
 from aerod.wire.dhcpv6 import (
     ADVERTISE,
@@ -51,6 +53,7 @@ class Ldra:
 
     ``tag`` is random bytes of this start (D20); ``to_kernel(packet)`` writes into the AERO
     interface, ``to_client(packet, request)`` encapsulates to where the request came from.
+    Without ``authentication`` a Client ID is believed.
     """
 
     def __init__(
@@ -63,6 +66,7 @@ class Ldra:
         counters: Counters,
         to_kernel: Callable[[bytes], None],
         to_client: Callable[[bytes, Request], None],
+        authentication: ClientsAuthentication | None = None,
     ) -> None:
         self._own = own
         self._asps = asps
@@ -72,10 +76,11 @@ class Ldra:
         self._counters = counters
         self._to_kernel = to_kernel
         self._to_client = to_client
+        self._authentication = authentication
 
     # Upstream
 
-    def from_client(self, arrival: Arrival, draining: bool = False) -> None:
+    def from_client(self, arrival: Arrival, now: float, draining: bool = False) -> None:
         """Relay a Client's message to the DHCPv6 server; MalformedPacket if it is none.
 
         A Server that is ``draining`` takes no new Clients.
@@ -95,14 +100,20 @@ class Ldra:
             self._counters.drop("dhcpv6_draining")
             return
         client_id = message.find(ClientId)
-        if arrival.signer is not None and (client_id is None or client_id.value != arrival.signer.owner):
-            # A Client's key is good for that Client alone.
+        signers = (INFRASTRUCTURE, client_id and client_id.value)
+        if arrival.signer is not None and arrival.signer.owner not in signers:
+            # A Client's key is good for that Client alone; a Server passes on what its Clients say.
             self._counters.drop("signature")
             return
+        stamp = None
+        if self._authentication is not None:
+            stamp = self._authentication.accept(message, arrival.datagram.local.ip, now)
+            if stamp is None:
+                return
         asked = vendor.decode(message.options)
         link = next((value for value in asked if isinstance(value, vendor.AllaReq)), vendor.AllaReq())
         outer = arrival.datagram
-        request = Request(message.type, outer.remote, outer.local.ip, link.link_id, link.preference)
+        request = Request(message.type, outer.remote, outer.local.ip, link.link_id, link.preference, stamp)
         forward = RelayMessage(
             RELAY_FORWARD,
             header.source,
@@ -142,6 +153,10 @@ class Ldra:
             return
         answer = self._answer(message, request, now)
         payload = inner.value if answer is message else pack(answer)
+        if self._authentication is not None:
+            payload = request.stamp and self._authentication.sign(answer, request.stamp)
+            if payload is None:
+                return
         segment = build_udp(self._own, relayed.peer_address, SERVER_PORT, CLIENT_PORT, payload)
         self._to_client(build_ipv6(self._own, relayed.peer_address, UDP, segment), request)
 

@@ -16,6 +16,7 @@ OFF = "route optimisation is off at this Client"
 OUTSIDE = "outside every ASP"
 OWN = "this Client's own"
 NO_DATA = "no packet has gone there lately"
+_SILENCE = f"no answer to {TRIES} Predirects: the peer refuses, is silent, or has no common IP family"
 
 
 class RedirectReport:
@@ -71,7 +72,7 @@ class RedirectReport:
         if course.tries < TRIES or now < course.asked + INTERVAL:
             ago = f"{now - course.asked:.1f} s ago"
             return f"Predirect {course.tries} of {TRIES} sent {ago}, not answered yet"
-        return f"no answer to {TRIES} Predirects: the peer refuses or is silent; {soon}"
+        return f"{_SILENCE}; {soon}"
 
 
 def _row(destination: str, via: Neighbor | None, reason: str, source: Prefix | None = None) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from aerod.state.underlays import Path
 from aerod.wire import nd
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.fragment import MINIMUM_MTU
-from aerod.wire.ip import IPHeader, parse_ip
+from aerod.wire.ip import IPV4_HEADER_LENGTH, IPV6_HEADER_LENGTH, IPHeader, parse_ip
 from aerod.wire.nd_options import (
     TARGET_LINK_LAYER_ADDRESS,
     LinkLayerOption,
@@ -83,9 +83,13 @@ def pack_redirection(
     return whole(RedirectedHeader(packet[:fits])) if packet and fits > 0 else bare
 
 
-def control_room(encaps: int) -> int:
-    """Return the size up to which a control message needs no tunnel fragments."""
-    return MINIMUM_MTU - encaps
+def control_room(path: Path) -> int:
+    """Return the size up to which a message needs no tunnel fragments, on ``path`` nor further on (O-21).
+
+    What leaves over IPv4 may go on over IPv6, whose header is the longer one.
+    """
+    longer = IPV6_HEADER_LENGTH - IPV4_HEADER_LENGTH if path.remote.is_ipv4 else 0
+    return MINIMUM_MTU - path.encaps - longer
 
 
 def sender_prefix(message: Redirection, source: bytes, asps: Iterable[Prefix]) -> Prefix:
@@ -136,7 +140,7 @@ def pack_redirect(
         about = unembed(int.from_bytes(header.destination, "big")).to_bytes(16, "big")
     nonce = predirect.find(Nonce)
     options = [*links, stamp, *([] if nonce is None else [nonce])]
-    room = 0 if path is None else control_room(path.encaps)
+    room = 0 if path is None else control_room(path)
     return pack_redirection(nd.Redirect, own, header.source, about, options, packet, room)
 
 

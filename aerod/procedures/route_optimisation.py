@@ -186,7 +186,7 @@ class RouteOptimisation:
             header.source,
             [*target_options(told), self._clock.stamp(now), Nonce(nonce)],
             bytes(packet),
-            control_room(path.encaps),
+            control_room(path),
         )
         course.tries += 1
         course.asked = now
@@ -223,6 +223,20 @@ class RouteOptimisation:
         self._entries.note_time(message, entry, now)
         self._counters["redirects_taken"] += 1
         self._take(course, prefix, entry, now)
+
+    def out_of_reach(self, own: Prefix, prefix: Prefix, now: float) -> None:
+        """Do not ask a peer that has asked ``own`` itself, and told links that none of ours reaches.
+
+        Each of the two ignores what the other sends (draft section 3.23).
+        """
+        inside = [c for c in self.courses() if c.own == own and prefix.covers(c.prefix)]
+        if not self.enabled or any(course.state != ASKING for course in inside):
+            return
+        for course in inside:
+            self._remove(course)
+        course = Course(own, prefix, min((course.since for course in inside), default=now))
+        if self._keep(course, now):
+            self._rest(course, NO_FAMILY, now)
 
     def overlaps_own(self, prefix: Prefix) -> bool:
         """Whether somebody else's prefix has to do with one of ours."""

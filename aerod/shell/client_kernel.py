@@ -128,6 +128,8 @@ class ClientKernel:
 
     tables = (MAIN_TABLE, AERO_TABLE)
     rules = True
+    dumps = ()
+    wrong = False
 
     def __init__(self, kernel: Kernel, interface: str, underlays: tuple[str, ...], eun: str | None) -> None:
         self._kernel = kernel
@@ -173,6 +175,14 @@ class ClientKernel:
         )
         _adjust(present.routes, wanted.routes, rtnl.add_route, rtnl.remove_route, _replaced_by)
         return []
+
+    def swept(self, _routes: Iterable[Route], _touched: Any, _whole: bool) -> list[KernelRoute]:
+        """A Client has so little in the kernel that all of it is read."""
+        return self.reconcile()
+
+    def repair(self) -> int:
+        """What is found to be wrong is repaired at once."""
+        return 0
 
     def _interfaces(self) -> Interfaces:
         aero, loopback = self._kernel.link(self._interface), self._kernel.link("lo")

@@ -14,10 +14,12 @@ from typing import Any
 
 from aerod.address import LinkLayerAddress, Prefix
 from aerod.config import Config
+from aerod.config_authentication import KeysError, read_keys
 from aerod.interface import (
     Action,
     AddRoute,
     Datagram,
+    EndLease,
     FindCapability,
     FindServer,
     FindServers,
@@ -35,6 +37,7 @@ from aerod.procedures.candidates import SERVER_NAME
 from aerod.shell import clock, systemd, tun
 from aerod.shell.client_kernel import ClientKernel
 from aerod.shell.control import Control
+from aerod.shell.dhcp_link import DhcpLink
 from aerod.shell.endpoint import BATCH
 from aerod.shell.kernel import Kernel
 from aerod.shell.loop import Loop
@@ -47,6 +50,8 @@ from aerod.shell.saved_state import SavedState
 from aerod.shell.server_kernel import ServerKernel
 from aerod.shell.underlay_sockets import UnderlaySockets
 from aerod.shell.underlays import usable_underlays
+from aerod.shell.upkeep import Upkeep
+from aerod.state.dhcp_keys import DhcpKeys
 
 log = logging.getLogger("aerod")
 
@@ -54,6 +59,7 @@ _SAVE_DELAY = 0.2  # seconds; what changes meanwhile is saved together
 _SAVE_SHARE = 20  # saving takes at most one part in this of the time
 _BIND_RETRY = 2.0  # seconds
 _CLOCK_INTERVAL = 10.0  # seconds
+_SAVE_AGAIN = 5.0  # seconds, after a save that failed
 
 
 class Daemon:
@@ -73,6 +79,7 @@ class Daemon:
             self._datagrams_received,
             self._underlay_failed,
             self._counters,
+            in_group=config.encapsulation.multicast and config.server is not None,
         )
         self._resolver = Resolver(self._loop, config.link.port)
         self._saved_state = SavedState(state_dir / "state.json", _identity(config))
@@ -83,9 +90,19 @@ class Daemon:
         self._bind_timer = self._loop.timer(self._refresh_underlays)
         self._watchdog_timer = self._loop.timer(self._watchdog)
         self._clock_timer = self._loop.timer(self._tell_time)
+        self._save_error: str | None = None
+        self._upkeep = Upkeep(
+            self._loop,
+            self._role_kernel,
+            config.server.kea_socket if config.server else None,
+            self._learn,
+            self._leases_seen,
+            self._counters,
+        )
         self._actions: dict[type, Callable[[Any], None]] = {
             AddRoute: self._change_kernel,
             RemoveRoute: self._change_kernel,
+            EndLease: lambda action: self._upkeep.end_lease(action.prefix),
             LeasesChanged: self._leases_changed,
             FindServers: self._find_servers,
             FindServer: self._find_server,
@@ -105,27 +122,38 @@ class Daemon:
         return ClientKernel(self._kernel, interface, underlays, self._config.client.eun_interface)
 
     def run(self) -> None:
-        """Run until a signal; OSError when something essential is missing."""
+        """Run until a signal; OSError or KeysError when something essential is missing."""
+        keys = self._read_keys()
         self._kernel.follow(self._loop, self)
-        self._tun = self._open_tun()
+        self._tun = tun.Tun(self._open_device(self._config.node.interface))
+        self._dhcp_link = self._open_dhcp_link()
         saved, warning = self._saved_state.load()
         if warning:
             log.warning("%s", warning)
         self._node = make_node(self._config, self._loop.now(), saved, SystemRandom())
         self._tell_time()
+        if keys is not None:
+            self._node.keys_changed(keys)
         self._operator = Operator(
-            self._config, self._node, self._kernel, lambda: self._counters + Counter(self._tun.counters())
+            self._config,
+            self._node,
+            self._kernel,
+            lambda: self._counters + Counter(self._tun.counters()),
+            lambda: self._save_error,
         )
         commands = self._operator.commands(self._carry_out)
         control = Control(self._loop, self._run_dir / "aerod.sock", commands, self._operator.event)
         self._publish = control.publish
         self._refresh_underlays()
         self._learn(self._reconcile())
+        self._upkeep.start()
         self._loop.add(self._tun.fileno(), self._packets_from_tun)
+        if self._dhcp_link is not None:
+            self._loop.add(self._dhcp_link.fileno(), self._packets_from_dhcp_server)
         self._loop.handle_signals({
             signal.SIGTERM: self._loop.stop,
             signal.SIGINT: self._loop.stop,
-            signal.SIGHUP: lambda: log.warning("the configuration is only read at start: restart me"),
+            signal.SIGHUP: self._reload,
         })
         self._watchdog()
         systemd.notify("READY=1\nSTATUS=" + self._operator.summary())
@@ -135,18 +163,40 @@ class Daemon:
         self._save()
         log.info("stopped")
 
-    def _open_tun(self) -> tun.Tun:
+    def _open_dhcp_link(self) -> DhcpLink | None:
+        server = self._config.server
+        if server is None or server.dhcp_interface is None:
+            return None
+        return DhcpLink(self._open_device(server.dhcp_interface, tap=True))
+
+    def _open_device(self, name: str, tap: bool = False) -> int:
         """Take the descriptor that systemd kept for us, or attach anew and let it keep that."""
-        name = self._config.node.interface
         if self._kernel.link(name) is None:
             hint = f"there is no interface {name}: run aerod --prepare as root first"
             raise tun.TunError(errno.ENODEV, hint)
         fd = systemd.stored_fds().get(name)
         if fd is None or not tun.is_attached(fd, name):
             systemd.notify(f"FDSTOREREMOVE=1\nFDNAME={name}")
-            fd = tun.attach(name)
+            fd = tun.attach(name, tap)
             systemd.notify(f"FDSTORE=1\nFDNAME={name}", (fd,))
-        return tun.Tun(fd)
+        return fd
+
+    def _read_keys(self) -> DhcpKeys | None:
+        authentication = self._config.authentication
+        return authentication and read_keys(authentication, self._config.node.role)
+
+    def _reload(self) -> None:
+        """Read the keys again: they change while leases go on."""
+        try:
+            keys = self._read_keys()
+        except KeysError as error:
+            log.error("the keys stay as they were: %s", error)
+            return
+        if keys is None:
+            log.warning("the configuration is only read at start: restart me")
+        else:
+            self._node.keys_changed(keys)
+            log.info("read the keys again: %s", ", ".join(map(str, keys.ids)))
 
     # Feeding the node
 
@@ -169,7 +219,17 @@ class Daemon:
         self._carry_out()
 
     def _packets_from_tun(self, _events: int) -> None:
-        for packet in self._tun.read(BATCH):
+        try:
+            for packet in self._tun.read(BATCH):
+                self._feed(self._node.packet_from_tun, packet)
+        except OSError as error:
+            # Somebody removed it. Only root can make it anew, before the next start.
+            log.error("the interface %s is gone: %s", self._config.node.interface, error)
+            self._loop.stop()
+        self._carry_out()
+
+    def _packets_from_dhcp_server(self, _events: int) -> None:
+        for packet in self._dhcp_link.read(BATCH):
             self._feed(self._node.packet_from_tun, packet)
         self._carry_out()
 
@@ -193,17 +253,22 @@ class Daemon:
         try:
             learned = self._role_kernel.route_changed(added, replaces, route)
         except OSError as error:
-            self._kernel_refused(error)
+            self._upkeep.refused(error)
         else:
             if learned:
                 self._learn(learned)
+        self._upkeep.route_changed(route.prefix)
+        link = self._kernel.links.get(route.oif) if added and self._config.client else None
+        if link and any(link.name == underlay.interface for underlay in self._config.underlays):
+            self._feed(self._node.route_appeared, link.name)
+            self._carry_out()
 
     def changed(self) -> None:
         """Follow changed links and addresses."""
         try:
             self._role_kernel.interfaces_changed()
         except OSError as error:
-            self._kernel_refused(error)
+            self._upkeep.refused(error)
         self._refresh_underlays()
 
     def overrun(self) -> None:
@@ -216,12 +281,12 @@ class Daemon:
         try:
             return self._role_kernel.reconcile()
         except OSError as error:
-            self._kernel_refused(error)
+            self._upkeep.refused(error)
             return []
 
-    def _kernel_refused(self, error: OSError) -> None:
-        self._counters["kernel_refused"] += 1
-        log.warning("the kernel refused a change: %s", error)
+    def _leases_seen(self, leases: dict[Prefix, bytes], started: float) -> None:
+        self._feed(self._node.leases_seen, leases, started)
+        self._carry_out()
 
     def _refresh_underlays(self) -> None:
         underlays = usable_underlays(self._config.underlays, self._kernel, self._leased())
@@ -247,7 +312,8 @@ class Daemon:
         for datagram in output.datagrams:
             self._sockets.send(datagram)
         for packet in output.packets:
-            self._tun.write(packet)
+            to_server = self._dhcp_link is not None and self._dhcp_link.takes(packet)
+            (self._dhcp_link if to_server else self._tun).write(packet)
         for action in output.actions:
             self._actions[type(action)](action)
         if output.datagrams and (errors := self._sockets.take_errors()):
@@ -258,7 +324,7 @@ class Daemon:
         try:
             self._role_kernel.perform(action)
         except OSError as error:
-            self._kernel_refused(error)
+            self._upkeep.refused(error)
 
     def _leases_changed(self, action: LeasesChanged) -> None:
         self._change_kernel(action)
@@ -292,7 +358,18 @@ class Daemon:
             self._saved_state.save(self._node.saved_state(self._loop.now()))
         except OSError as error:
             self._counters["save_failed"] += 1
-            log.error("the state could not be saved: %s", error)
+            self._save_timer.set_earlier(self._loop.now() + _SAVE_AGAIN)
+            self._note_save(error.strerror or str(error))
+        else:
+            self._note_save(None)
+
+    def _note_save(self, error: str | None) -> None:
+        """Tell once that the state cannot be saved, and that it can be again."""
+        if error is None and self._save_error:
+            log.info("the state is saved again")
+        elif error != self._save_error:
+            log.error("the state could not be saved, a restart would lose it: %s", error)
+        self._save_error = error
 
     def _tell_time(self) -> None:
         """Let the node follow a wall clock that is set while it runs."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import aerod
-from aerod.address import parse_address
+from aerod.address import Prefix, parse_address
 from aerod.config import Config
 from aerod.interface import LeasedPrefix
 from aerod.nodes.node import Node
@@ -20,15 +20,24 @@ ENGINE = "plain"
 
 
 class Operator:
-    """Answers an operator's questions about ``node``; ``counters`` gives the shell's own."""
+    """Answers an operator's questions about ``node``.
+
+    ``counters`` gives the shell's own, ``save_error`` why the state cannot be saved, None if it can.
+    """
 
     def __init__(
-        self, config: Config, node: Node, kernel: Kernel, counters: Callable[[], Counter[str]]
+        self,
+        config: Config,
+        node: Node,
+        kernel: Kernel,
+        counters: Callable[[], Counter[str]],
+        save_error: Callable[[], str | None],
     ) -> None:
         self._config = config
         self._node = node
         self._kernel = kernel
         self._counters = counters
+        self._save_error = save_error
         self._started = time.time()
         self._leased: list[dict[str, Any]] = []
 
@@ -50,6 +59,11 @@ class Operator:
             done()
             return result
 
+        def recall(prefixes: list[str]) -> dict[str, Any]:
+            result = self._node.recall([Prefix.parse(prefix) for prefix in prefixes], clock.now())
+            done()
+            return result
+
         return {
             "status": self._status,
             "neighbors": self._neighbors,
@@ -59,6 +73,7 @@ class Operator:
             "redirects": self._redirects,
             "move": move,
             "drain": drain,
+            "recall": recall,
             "damping": lambda: self._node.damping(clock.now()),
             "capabilities": lambda: self._node.capabilities(clock.now()),
             "release": release,
@@ -72,6 +87,7 @@ class Operator:
             "version": aerod.__version__,
             "engine": ENGINE,
             "started": self._started,
+            "save_error": self._save_error(),
             "interface": {"name": self._config.node.interface, "up": bool(link and link.up)},
             **status,
         }

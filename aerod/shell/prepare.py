@@ -13,6 +13,7 @@ from pathlib import Path
 from aerod.address import UNASSIGNED_CLIENT, Prefix, is_link_local, link_local
 from aerod.config import Config
 from aerod.shell import tun
+from aerod.shell.dhcp_link import RELAY_AGENT_MAC
 from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import IFA_F_NODAD, IFA_F_NOPREFIXROUTE, Address, Link, Route
 
@@ -44,16 +45,11 @@ def prepare(config: Config, user: str) -> None:
     """Make the host ready for aerod to run as ``user``; raises PrepareError."""
     rtnl = Rtnl()
     try:
-        _make_device(config.node.interface, user)
-        for setting, value in _INTERFACE_SETTINGS.items():
-            _set(setting.format(config.node.interface), value)
-        link = next(link for link in rtnl.links() if link.name == config.node.interface)
-        _set_addresses(rtnl, link, config.node.id)
-        rtnl.set_link(link.index, True, MTU)
+        link = _interface(rtnl, config, config.node.interface, user)
         _set_route(rtnl, link, _LINK_LOCAL, _LINK_ROUTE_MTU)
         if config.node.role == "server":
             # Not cut by the kernel at 1280 bytes: aerod fragments Replies of any size (section 3.13.1).
-            _set_route(rtnl, link, _RELAY_AGENT, MTU)
+            _set_route(rtnl, _dhcp_interface(rtnl, config, user) or link, _RELAY_AGENT, MTU)
         if config.node.role == "relay" or (config.client and config.client.eun_interface):
             _forward([underlay.interface for underlay in config.underlays])
         elif config.client:
@@ -67,18 +63,40 @@ def prepare(config: Config, user: str) -> None:
         rtnl.close()
 
 
-def _make_device(name: str, user: str) -> None:
+def _interface(rtnl: Rtnl, config: Config, name: str, user: str, tap: bool = False) -> Link:
+    """Make a device with our addresses and settings, and nothing of the kernel's own; bring it up."""
+    _make_device(name, user, tap)
+    for setting, value in _INTERFACE_SETTINGS.items():
+        _set(setting.format(name), value)
+    link = next(link for link in rtnl.links() if link.name == name)
+    _set_addresses(rtnl, link, config.node.id)
+    rtnl.set_link(link.index, True, MTU)
+    return link
+
+
+def _dhcp_interface(rtnl: Rtnl, config: Config, user: str) -> Link | None:
+    """Make the TAP device of a DHCPv6 server that takes no TUN, which knows where the relay agent is."""
+    name = config.server.dhcp_interface
+    if name is None:
+        return None
+    link = _interface(rtnl, config, name, user, tap=True)
+    _set_route(rtnl, link, _LINK_LOCAL, MTU)
+    rtnl.add_neighbor(link.index, UNASSIGNED_CLIENT, RELAY_AGENT_MAC)
+    return link
+
+
+def _make_device(name: str, user: str, tap: bool) -> None:
     try:
         owner = pwd.getpwnam(user).pw_uid
     except KeyError:
         raise PrepareError(f"there is no user {user!r}: make it, or name another by --user") from None
     device = Path("/sys/class/net") / name
     if not device.exists():
-        tun.make_persistent(name, owner)
+        tun.make_persistent(name, owner, tap)
     elif not (device / "tun_flags").exists():
         raise PrepareError(f"{name} exists and is no TUN device: remove it or choose another node.interface")
     elif (device / "owner").read_text().strip() != str(owner):
-        tun.make_persistent(name, owner)
+        tun.make_persistent(name, owner, tap)
 
 
 def _set_addresses(rtnl: Rtnl, link: Link, aero_id: int | None) -> None:

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Collection, Iterable
+
+from aerod.address import Prefix
 from aerod.interface import Action, KernelRoute
 from aerod.shell.kernel import Kernel
 from aerod.shell.routing_daemon import RoutingDaemonRoutes
@@ -14,6 +18,8 @@ class RelayKernel:
 
     tables = (MAIN_TABLE,)
     rules = False
+    dumps = ((socket.AF_INET, MAIN_TABLE, 0), (socket.AF_INET6, MAIN_TABLE, 0))
+    wrong = False
 
     def __init__(self, kernel: Kernel, interface: str) -> None:
         self._learned = RoutingDaemonRoutes(kernel, interface, MAIN_TABLE)
@@ -32,3 +38,11 @@ class RelayKernel:
     def route_changed(self, added: bool, replaces: bool, route: Route) -> list[KernelRoute]:
         """What a route notification changes for the node."""
         return self._learned.change(added, replaces, route)
+
+    def swept(self, routes: Iterable[Route], touched: Collection[Prefix], whole: bool) -> list[KernelRoute]:
+        """Compare with what the kernel has; what that changes for the node."""
+        return self._learned.compare(routes, touched, whole)
+
+    def repair(self) -> int:
+        """Nothing of ours is in the kernel."""
+        return 0

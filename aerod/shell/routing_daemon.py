@@ -8,6 +8,7 @@ these routes itself: at a Relay the ACPs, at a Server the default routes of tabl
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection, Iterable
 
 from aerod.address import Prefix, is_link_local
 from aerod.interface import KernelRoute
@@ -44,15 +45,32 @@ class RoutingDaemonRoutes:
 
     def read(self) -> list[KernelRoute]:
         """Read the table again; what that changes for the node."""
-        before = {prefix: self._best(prefix) for prefix in self._hops}
-        self._hops = {}
-        for family in (socket.AF_INET, socket.AF_INET6):
-            for route in self._kernel.rtnl.routes(family, self._table):
-                if self._leads_to_link(route):
-                    self._hops.setdefault(route.prefix, {})[route.metric, route.via] = None
-        after = {prefix: self._best(prefix) for prefix in self._hops}
-        gone = [KernelRoute(prefix, None) for prefix in before if prefix not in after]
-        return gone + [KernelRoute(p, via) for p, via in after.items() if before.get(p) != via]
+        families = (socket.AF_INET, socket.AF_INET6)
+        routes = (route for family in families for route in self._kernel.rtnl.routes(family, self._table))
+        return self.compare(routes, (), True)
+
+    def compare(
+        self, routes: Iterable[Route], touched: Collection[Prefix], whole: bool
+    ) -> list[KernelRoute]:
+        """Take ``routes`` for the table; what that changes for the node.
+
+        Prefixes ``touched`` since it was read are left as they are, and so is what is absent from a
+        table that was not read as a ``whole``.
+        """
+        seen: dict[Prefix, dict[tuple[int, bytes], None]] = {}
+        for route in routes:
+            if self._leads_to_link(route):
+                seen.setdefault(route.prefix, {})[route.metric, route.via] = None
+        changes = []
+        for prefix in {*seen, *(self._hops if whole else ())}.difference(touched):
+            before = self._best(prefix)
+            if prefix in seen:
+                self._hops[prefix] = seen[prefix]
+            else:
+                del self._hops[prefix]
+            if before != self._best(prefix):
+                changes.append(KernelRoute(prefix, self._best(prefix)))
+        return changes
 
     def _leads_to_link(self, route: Route) -> bool:
         link = self._kernel.links.get(route.oif or 0)

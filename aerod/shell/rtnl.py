@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
 
 from aerod.shell import rtnl_messages as messages
 from aerod.shell.rtnl_messages import MAIN_TABLE, Address, Link, Route, Rule
 
 _SOL_NETLINK, _STRICT_CHECK = 270, 12
+_NEWNEIGH, _NUD_PERMANENT = 28, 0x80  # linux/rtnetlink.h, linux/neighbour.h
+_PIECE = 1 << 15  # bytes, a millisecond's work
 _SO_RCVBUFFORCE = 33  # beyond the system's limit, for which CAP_NET_ADMIN is enough
 
 
@@ -93,13 +96,9 @@ class Rtnl:
 
     def routes(self, family: int, table: int = MAIN_TABLE, protocol: int = 0) -> list[Route]:
         """The routes of a table, of one routing protocol unless that is 0."""
-        message = messages.RouteMessage()
-        message["family"] = family
-        message["table"] = messages.table_byte(table)
-        message["proto"] = protocol
-        message["attrs"] = [("RTA_TABLE", table)]
+        dump = messages.routes_request(family, table, protocol)
         try:
-            return [messages.read_route(data) for data in self._dump(message, messages.GETROUTE)]
+            return [messages.read_route(data) for data in self._dump(dump, messages.GETROUTE)]
         except FileNotFoundError:
             return []  # a table comes into being with its first route
 
@@ -117,6 +116,16 @@ class Rtnl:
         message["flags"] = messages.IFF_UP if up else 0
         message["attrs"] = [] if mtu is None else [("IFLA_MTU", mtu)]
         self._change(message, messages.NEWLINK)
+
+    def add_neighbor(self, index: int, ip: bytes, address: bytes) -> None:
+        """Tell the kernel for good that an IPv6 neighbor has the link-layer address ``address``."""
+        message = ndmsg()
+        message["family"] = socket.AF_INET6
+        message["ifindex"] = index
+        message["state"] = _NUD_PERMANENT
+        text = (socket.inet_ntop(socket.AF_INET6, ip), address.hex(":"))
+        message["attrs"] = [("NDA_DST", text[0]), ("NDA_LLADDR", text[1])]
+        self._change(message, _NEWNEIGH, messages.CREATE | messages.REPLACE)
 
     def add_address(self, address: Address) -> None:
         """Add an address or give it new lifetimes."""
@@ -145,6 +154,43 @@ class Rtnl:
     def remove_rule(self, rule: Rule) -> None:
         """Remove a rule."""
         self._change(messages.rule_message(rule), messages.DELRULE)
+
+
+class RouteDump:
+    """Reads the routes of a table a piece at a time, for a loop that has other things to do."""
+
+    def __init__(self, family: int, table: int, protocol: int) -> None:
+        self.whole = True  # False when the table changed while it was read, so that some may lack
+        self._socket = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
+        )
+        self._socket.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
+        message = messages.routes_request(family, table, protocol)
+        message["header"]["type"] = messages.GETROUTE
+        message["header"]["flags"] = messages.REQUEST | messages.DUMP
+        message.encode()
+        self._socket.send(message.data)
+
+    def fileno(self) -> int:
+        """The descriptor to wait on."""
+        return self._socket.fileno()
+
+    def receive(self) -> tuple[list[Route], bool]:
+        """(the next routes, whether there are more); OSError when the kernel refuses."""
+        routes = []
+        for kind, flags, _sequence, data in messages.split(self._socket.recv(_PIECE)):
+            self.whole &= not flags & messages.DUMP_INTERRUPTED
+            if kind in (messages.ERROR, messages.DONE):
+                code = messages.error_code(data)
+                if code not in (0, errno.ENOENT):  # a table comes into being with its first route
+                    raise OSError(code, os.strerror(code))
+                return routes, False
+            routes.append(messages.read_route(data))
+        return routes, True
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._socket.close()
 
 
 class Monitor:

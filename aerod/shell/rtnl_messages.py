@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -44,6 +45,9 @@ GROUP_IPV4_RULE, GROUP_IPV6_RULE = 0x80, 0x40000
 
 HEADER = struct.Struct("=IHHII")
 TABLE_BEYOND_A_BYTE = 252  # RT_TABLE_COMPAT
+_RTMSG, _ATTRIBUTE = struct.Struct("=BBBBBBBBI"), struct.Struct("=HH")
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_PRIORITY, _RTA_PREFSRC = 1, 4, 5, 6, 7
+_RTA_MULTIPATH, _RTA_TABLE, _RTA_VIA = 9, 15, 18
 # Of struct fib_rule_hdr (linux/fib_rules.h).
 _RULE_TO_TABLE, _RULE_UNREACHABLE = 1, 7
 _RULE_INVERT = 0x2
@@ -221,39 +225,49 @@ def read_address(data: bytes) -> Address:
 
 
 def read_route(data: bytes) -> Route:
-    """The route of an RTM_NEWROUTE or RTM_DELROUTE message; of several next hops, the first."""
-    message = _decoded(RouteMessage, data)
-    ipv4 = message["family"] == socket.AF_INET
-    destination = message.get_attr("RTA_DST") or bytes(4 if ipv4 else 16)
-    length = message["dst_len"] + (MAPPED_PREFIX_LENGTH if ipv4 else 0)
-    oif, gateway, via = (message.get_attr(name) for name in ("RTA_OIF", "RTA_GATEWAY", "RTA_VIA"))
-    hops = message.get_attr("RTA_MULTIPATH")
+    """The route of an RTM_NEWROUTE or RTM_DELROUTE message; of several next hops, the first.
+
+    By hand, as there may be a hundred thousand of them: struct rtmsg, then attributes (linux/rtnetlink.h).
+    """
+    family, length, _src, _tos, table, protocol, _scope, kind, _flags = _RTMSG.unpack_from(data, HEADER.size)
+    found = _attributes(data, HEADER.size + _RTMSG.size, len(data))
+    ipv4 = family == socket.AF_INET
+    oif, gateway, via = found.get(_RTA_OIF), found.get(_RTA_GATEWAY), found.get(_RTA_VIA)
+    hops = found.get(_RTA_MULTIPATH)
     if hops:
-        oif, gateway, via = _first_hop(hops)
+        size, oif = int.from_bytes(hops[:2], sys.byteorder), hops[4:8]  # struct rtnexthop
+        first = _attributes(hops, 8, size)
+        gateway, via = first.get(_RTA_GATEWAY), first.get(_RTA_VIA)
     if via:
         gateway = via[2:]  # struct rtvia: the address family, then the address
-    source = message.get_attr("RTA_PREFSRC")
+    source = found.get(_RTA_PREFSRC)
+    destination = found.get(_RTA_DST) or bytes(4 if ipv4 else 16)
     return Route(
-        Prefix.masked(_mapped(destination), length),
-        oif if message["type"] == UNICAST else None,
+        Prefix.masked(_mapped(destination), length + (MAPPED_PREFIX_LENGTH if ipv4 else 0)),
+        _number(oif) if oif and kind == UNICAST else None,
         _mapped(gateway) if gateway else None,
-        message.get_attr("RTA_TABLE") or message["table"],
-        message.get_attr("RTA_PRIORITY") or 0,
-        message["proto"],
-        message["type"],
+        _number(found.get(_RTA_TABLE, b"")) or table,
+        _number(found.get(_RTA_PRIORITY, b"")),
+        protocol,
+        kind,
         _mapped(source) if source else None,
     )
 
 
-def _first_hop(hops: bytes) -> tuple[int, bytes | None, bytes | None]:
-    """(interface, gateway, via) of the first ``struct rtnexthop`` and its attributes."""
-    length, _flags, _hops, oif = struct.unpack_from("=HBBi", hops)
-    attributes, offset = {}, 8
-    while offset + 4 <= length:
-        size, kind = struct.unpack_from("=HH", hops, offset)
-        attributes[kind] = hops[offset + 4:offset + size]
-        offset += max(4, (size + 3) & ~3)
-    return oif, attributes.get(5), attributes.get(18)
+def _attributes(data: bytes, offset: int, end: int) -> dict[int, bytes]:
+    """The attributes from ``offset`` to ``end``, by their number."""
+    found = {}
+    while offset + 4 <= end:
+        size, kind = _ATTRIBUTE.unpack_from(data, offset)
+        if size < 4:
+            break
+        found[kind] = data[offset + 4 : offset + size]
+        offset += (size + 3) & ~3
+    return found
+
+
+def _number(raw: bytes) -> int:
+    return int.from_bytes(raw, sys.byteorder)
 
 
 def read_rule(data: bytes) -> Rule:
@@ -300,6 +314,16 @@ def route_message(route: Route) -> Any:
     if route.mtu is not None:
         attributes.append(("RTA_METRICS", {"attrs": [["RTAX_MTU", route.mtu]]}))
     message["attrs"] = attributes
+    return message
+
+
+def routes_request(family: int, table: int, protocol: int) -> Any:
+    """The message that asks for the routes of a table, of one routing protocol unless that is 0."""
+    message = RouteMessage()
+    message["family"] = family
+    message["table"] = table_byte(table)
+    message["proto"] = protocol
+    message["attrs"] = [("RTA_TABLE", table)]
     return message
 
 

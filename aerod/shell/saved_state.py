@@ -40,9 +40,12 @@ class SavedState:
             identity = document["identity"]
         except FileNotFoundError:
             return None, None
+        except OSError as error:
+            return None, f"saved state cannot be read, starting without it: {error}"
         except (ValueError, TypeError, KeyError) as error:
             aside = self._path.with_suffix(".corrupt")
-            self._path.replace(aside)
+            with contextlib.suppress(OSError):
+                self._path.replace(aside)
             return None, f"saved state moved to {aside}, starting without it: {error!r}"
         if identity != self._identity:
             return None, f"saved state in {self._path} is of {identity}, starting without it"
@@ -62,11 +65,17 @@ def write_atomically(path: Path, text: str, mode: int = 0o640) -> None:
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(fd, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        # A half of it must not keep a full disk full.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Hears of reassembly that failed elsewhere: ICMPv4 Time Exceeded with code 1.
 
-The kernel keeps it from ordinary sockets.  A raw socket takes CAP_NET_RAW, and only a link that
-sends no UDP checksums has use for it.
+The kernel counts it and hands it to no ordinary socket, IP_RECVERR or not (icmp_unreach() in
+net/ipv4/icmp.c).  A raw socket takes CAP_NET_RAW, and only a link that sends no UDP checksums has
+use for it.
 """
 
 from __future__ import annotations

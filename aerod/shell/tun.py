@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The AERO interface as a TUN device (Linux Documentation/networking/tuntap.rst)."""
+"""The AERO interface as a TUN device (Linux Documentation/networking/tuntap.rst), and TAP devices like it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contextlib import suppress
 _DEVICE = "/dev/net/tun"
 _TUNSETIFF, _TUNGETIFF = 0x400454CA, 0x800454D2
 _TUNSETPERSIST, _TUNSETOWNER = 0x400454CB, 0x400454CC
-_IFF_TUN, _IFF_NO_PI = 0x0001, 0x1000
+_IFF_TUN, _IFF_TAP, _IFF_NO_PI = 0x0001, 0x0002, 0x1000
 _LARGEST_PACKET = 65535
 
 _HINTS = {
@@ -26,18 +26,20 @@ class TunError(OSError):
     """The TUN device cannot be used; the text says why."""
 
 
-def attach(name: str) -> int:
-    """Attach to the TUN device ``name``, made if it is not there; returns its descriptor."""
+def attach(name: str, tap: bool = False) -> int:
+    """Attach to the TUN (or TAP) device ``name``, made if it is not there; returns its descriptor."""
     try:
         fd = os.open(_DEVICE, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise TunError(error.errno, f"{_DEVICE} cannot be opened: {error.strerror}") from error
     try:
-        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TUN | _IFF_NO_PI))
+        flags = (_IFF_TAP if tap else _IFF_TUN) | _IFF_NO_PI
+        fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), flags))
     except OSError as error:
         os.close(fd)
         hint = _HINTS.get(error.errno or 0, error.strerror)
-        raise TunError(error.errno, f"cannot attach to TUN device {name}: {hint}") from error
+        kind = "TAP" if tap else "TUN"
+        raise TunError(error.errno, f"cannot attach to {kind} device {name}: {hint}") from error
     return fd
 
 
@@ -50,9 +52,9 @@ def is_attached(fd: int, name: str) -> bool:
     return answer[:16].rstrip(b"\0") == name.encode()
 
 
-def make_persistent(name: str, owner: int) -> None:
-    """Make the TUN device ``name`` stay without a process, for user ID ``owner`` to attach to."""
-    fd = attach(name)
+def make_persistent(name: str, owner: int, tap: bool = False) -> None:
+    """Make the TUN (or TAP) device ``name`` stay without a process, for user ID ``owner`` to use."""
+    fd = attach(name, tap)
     try:
         fcntl.ioctl(fd, _TUNSETOWNER, owner)
         fcntl.ioctl(fd, _TUNSETPERSIST, 1)

@@ -39,6 +39,8 @@ _UDP_NO_CHECK6_TX, _UDP_NO_CHECK6_RX = 101, 102
 _SO_NO_CHECK, _SO_ATTACH_REUSEPORT_CBPF = 11, 51
 _BPF_RET_K = 0x06
 _INT = struct.Struct("=i")
+_RECEIVED4 = (socket.IP_RECVTOS, _IP_RECVTTL)
+_RECEIVED6 = (socket.IPV6_RECVHOPLIMIT, socket.IPV6_RECVTCLASS, IPV6_FLOWINFO)
 
 # What an error about an earlier datagram makes of the next call; that one was not sent yet.
 _STALE_ERRORS = {
@@ -85,7 +87,7 @@ class UdpEndpoint(Endpoint):
         super().__init__(underlay, LinkLayerAddress(ip, port), counters)
         try:
             for _number in range(2 if self._ipv4 else 1):
-                self.sockets.append(self._bound(underlay.interface))
+                self.sockets.append(self._bound(underlay.interface, ip))
             if self._ipv4:
                 self._set_ipv4_options(*self.sockets)
             else:
@@ -95,21 +97,20 @@ class UdpEndpoint(Endpoint):
             self.close()
             raise
 
-    def _bound(self, interface: str) -> socket.socket:
+    def _bound(self, interface: str, ip: bytes) -> socket.socket:
         family = socket.AF_INET if self._ipv4 else socket.AF_INET6
         made = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
             made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
-            made.bind((text(self.local.ip), self.local.port))
+            made.bind((text(ip), self.local.port))
         except OSError:
             made.close()
             raise
         return made
 
-    @staticmethod
-    def _set_ipv4_options(first: socket.socket, second: socket.socket) -> None:
+    def _set_ipv4_options(self, first: socket.socket, second: socket.socket) -> None:
         _steer_to_first(first)
         # What the underlay says about a path is for the node to judge, not for the kernel to believe:
         # neither mode looks at the kernel's path MTUs, and both let the errors through.
@@ -117,15 +118,19 @@ class UdpEndpoint(Endpoint):
         second.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_PROBE)
         for member in (first, second):
             member.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-        first.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-        first.setsockopt(socket.IPPROTO_IP, _IP_RECVTTL, 1)
+        self._receive_headers(first)
 
-    @staticmethod
-    def _set_ipv6_options(only: socket.socket) -> None:
+    def _set_ipv6_options(self, only: socket.socket) -> None:
         only.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_PROBE)
-        received = (socket.IPV6_RECVHOPLIMIT, socket.IPV6_RECVTCLASS, IPV6_FLOWINFO)
-        for option in (*received, _IPV6_FLOWINFO_SEND, IPV6_RECVERR):
+        for option in (_IPV6_FLOWINFO_SEND, IPV6_RECVERR):
             only.setsockopt(socket.IPPROTO_IPV6, option, 1)
+        self._receive_headers(only)
+
+    def _receive_headers(self, member: socket.socket) -> None:
+        """Have the kernel tell the outer headers of what is received."""
+        level = socket.IPPROTO_IP if self._ipv4 else socket.IPPROTO_IPV6
+        for option in _RECEIVED4 if self._ipv4 else _RECEIVED6:
+            member.setsockopt(level, option, 1)
 
     def use_checksums(self, checksums: Checksums) -> None:
         """Send UDP checksums where ``checksums`` says, from now on."""

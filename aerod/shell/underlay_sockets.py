@@ -13,6 +13,7 @@ from aerod.address import MAPPED_PREFIX
 from aerod.config_encapsulation import EncapsulationConfig
 from aerod.interface import Datagram, Underlay, UnderlayError
 from aerod.shell.endpoint import Checksums, text
+from aerod.shell.group_endpoint import GroupEndpoint
 from aerod.shell.loop import Loop
 from aerod.shell.raw_endpoint import RawEndpoint
 from aerod.shell.time_exceeded import TimeExceeded
@@ -37,8 +38,15 @@ def checksums(config: EncapsulationConfig) -> Checksums:
     return chosen._replace(ipv6=True, ipv6_needed=True) if config.encapsulation == "gue" else chosen
 
 
+def _is_ipv4(ip: bytes) -> bool:
+    return ip.startswith(MAPPED_PREFIX)
+
+
 class UnderlaySockets:
-    """The endpoints of all underlays; ``received`` gets each batch of datagrams, ``failed`` the errors."""
+    """The endpoints of all underlays; ``received`` gets each batch of datagrams, ``failed`` the errors.
+
+    With ``in_group``, Clients find this node in the Servers' group of each underlay.
+    """
 
     def __init__(
         self,
@@ -48,6 +56,7 @@ class UnderlaySockets:
         received: Callable[[list[Datagram]], None],
         failed: Callable[[list[UnderlayError]], None],
         counters: Counter[str],
+        in_group: bool = False,
     ) -> None:
         self._loop = loop
         self._port = port
@@ -56,7 +65,10 @@ class UnderlaySockets:
         self._received = received
         self._failed = failed
         self._counters = counters
+        self._in_group = in_group
+        # The key is Link ID and own address.
         self._endpoints: dict[tuple[int, bytes], tuple[Underlay, Endpoint]] = {}
+        self._group_endpoints: dict[tuple[int, bytes], GroupEndpoint] = {}
         if not self._checksums.df0 and port:
             self._listen_for_time_exceeded()
 
@@ -97,12 +109,27 @@ class UnderlaySockets:
 
         for member in endpoint.sockets:
             self._loop.add(member.fileno(), ready)
+        # The first address of a family is enough: each would hear all.
+        alike = next(other for other in underlay.addresses if _is_ipv4(other) == _is_ipv4(ip))
+        if self._in_group and ip == alike:
+            self._open_group(underlay, ip)
+
+    def _open_group(self, underlay: Underlay, ip: bytes) -> None:
+        try:
+            endpoint = GroupEndpoint(underlay, ip, self._port, self._checksums, self._counters)
+        except OSError as error:
+            log.warning("Clients find nobody in a group on %s: %s", underlay.interface, error.strerror)
+            return
+        self._group_endpoints[underlay.link_id, ip] = endpoint
+        self._loop.add(endpoint.sockets[0].fileno(), lambda _events: self._received(endpoint.receive()))
 
     def _close(self, key: tuple[int, bytes], endpoint: Endpoint) -> None:
-        for member in endpoint.sockets:
-            self._loop.remove(member.fileno())
-        endpoint.close()
         del self._endpoints[key]
+        group = self._group_endpoints.pop(key, None)
+        for each in (endpoint, group) if group else (endpoint,):
+            for member in each.sockets:
+                self._loop.remove(member.fileno())
+            each.close()
 
     def use_checksums(self) -> None:
         """Send UDP checksums wherever they are due, even if configured never to."""
@@ -117,7 +144,7 @@ class UnderlaySockets:
     def send(self, datagram: Datagram) -> None:
         """Send from the endpoint of ``datagram.local`` on the underlay ``datagram.link_id``."""
         found = self._endpoints.get((datagram.link_id, datagram.local.ip))
-        if found and datagram.remote.ip.startswith(MAPPED_PREFIX) == datagram.local.is_ipv4:
+        if found and datagram.remote.is_ipv4 == datagram.local.is_ipv4:
             found[1].send(datagram)
         else:
             self._counters["underlay_send_no_address"] += 1

@@ -44,16 +44,24 @@ class Underlays:
         self._port = port
         self._carriage = carriage
         self._usable: tuple[Underlay, ...] = ()
+        # Those to be used toward IPv4 and toward IPv6, for they are asked for with every packet and timer.
+        self._toward: dict[bool, tuple[Underlay, ...]] = {True: (), False: ()}
 
     def __iter__(self):
         return iter(self._usable)
 
     def replace(self, underlays: Iterable[Underlay]) -> None:
         self._usable = tuple(sorted(underlays, key=lambda u: (-u.preference, u.link_id)))
+        self._toward = {
+            ipv4: tuple(
+                u for u in self._usable if u.preference and any(_is_ipv4(a) == ipv4 for a in u.addresses)
+            )
+            for ipv4 in (True, False)
+        }
 
-    def toward(self, remote: LinkLayerAddress) -> list[Underlay]:
+    def toward(self, remote: LinkLayerAddress) -> tuple[Underlay, ...]:
         """Return the underlays that have an address of the family of ``remote``, best first."""
-        return [u for u in self._usable if u.preference and address_toward(u, remote) is not None]
+        return self._toward[remote.is_ipv4]
 
     def leaving(self, remote: LinkLayerAddress) -> list[Underlay]:
         """Return the underlays of Preference 0, still here but not to be used from now on."""

@@ -9,16 +9,26 @@ import hmac
 from aerod.wire.encapsulation import SIGNATURE_LENGTH
 
 _KEY_ID_LENGTH = 4
-_LABEL = b"aero-signature-1"
+_OWNER_LABEL = b"aero-signature-key-1"
+_PAIR_LABEL = b"aero-signature-1"
 
 
-def pair_key(secret: bytes, upper: bytes) -> bytes:
-    """Return the key of two neighbors: the ``secret`` of the lower, with the upper's 16-byte address.
+def derived_key(secret: bytes, owner: bytes) -> bytes:
+    """Return the key of a Client by a ``secret`` of the link; that of Relays and Servers has no owner.
 
-    A Server is above its Clients, a Relay above its Servers.  The address makes what one Server
-    was sent worthless at another.
+    ``owner`` is the Client's DUID, or its 16-byte AERO address if it does not use DHCPv6.  The
+    controller makes the Clients' keys in the same way (plugins/module_utils/_signature_keys.py).
     """
-    return hmac.digest(secret, _LABEL + upper, hashlib.sha256)
+    return hmac.digest(secret, _OWNER_LABEL + owner, hashlib.sha256)
+
+
+def pair_key(key: bytes, upper: bytes) -> bytes:
+    """Return the key of two neighbors: that of the lower one with the upper one's 16-byte address.
+
+    A Server is above its Clients, and whoever receives among Relays and Servers above the sender.
+    The address makes what one Server was sent worthless at another.
+    """
+    return hmac.digest(key, _PAIR_LABEL + upper, hashlib.sha256)
 
 
 def sign(key_id: int, key: bytes, packet: bytes | memoryview) -> bytes:

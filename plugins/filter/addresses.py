@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) The aero.link developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""AERO addresses, names of a link and rows of the ACP table as filters; the sidecar files document each."""
+"""AERO addresses and names of a link as filters; the sidecar files document each."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.aero.link.plugins.module_utils import _acp_table, _names
 from ansible_collections.aero.link.plugins.module_utils import _model_values as values
+from ansible_collections.aero.link.plugins.module_utils import _names, _psk
 from ansible_collections.aero.link.plugins.module_utils import _prefixes as prefixes
-from ansible_collections.aero.link.plugins.module_utils._acp_duid import colons
 from ansible_collections.aero.link.plugins.module_utils._model_values import Check, Place
 
 
@@ -45,16 +44,12 @@ def aero_capability_names(
     return [{"name": owner, "value": value} for owner, value in records if value == _names.absolute(own)]
 
 
-def acp_table(path: str, asps: Sequence[str]) -> list[dict[str, t.Any]]:
-    checked = _checked("acp_table", "asps", values.list_of(values.asp, "prefixes"), asps)
-    table = _acp_table.read(path, checked)
-    if table.errors:
-        raise AnsibleFilterError("\n".join(table.errors))
-    return [
-        {"client_id": colons(row.client_id),
-         "acps": [{"prefix": str(acp), "delegated": prefixes.delegated(acp)} for acp in row.acps]}
-        for row in sorted(table.rows)
-    ]
+def psk_of_client(secrets: Sequence[Mapping[str, t.Any]], client_id: str) -> dict[str, t.Any]:
+    ids = _checked("psk_of_client", "secrets", _psk.secrets, secrets)
+    if not ids:
+        raise AnsibleFilterError("psk_of_client: there is no secret to make a key from")
+    duid = _checked("psk_of_client", "client_id", values.client_id, client_id)
+    return {"id": ids[0], "secret": _psk.client_key(secrets[0]["secret"], duid)}
 
 
 def _prefix(filter_name: str, text: t.Any) -> prefixes.Prefix:
@@ -85,5 +80,5 @@ class FilterModule:
             "aero_delegated_prefix": aero_delegated_prefix,
             "aero_link_local": aero_link_local,
             "aero_capability_names": aero_capability_names,
-            "acp_table": acp_table,
+            "psk_of_client": psk_of_client,
         }

@@ -22,7 +22,7 @@ from ansible_collections.aero.link.plugins.module_utils import _acp_table
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical
 from ansible_collections.aero.link.plugins.module_utils._prefixes import Prefix
 
-Text = bytes | mmap.mmap
+Text = "bytes | mmap.mmap"
 
 
 class Client(t.NamedTuple):
@@ -51,6 +51,7 @@ class Compiled:
         self._by_client, self._by_prefix, self._by_name = by_client, by_prefix, by_name
 
     @classmethod
+    @_acp_table.no_collection()
     def of(cls, table: _acp_table.Table) -> Compiled:
         # One after the other: with a million rows each takes a hundred megabytes while it is made.
         by_client = _sorted([canonical(row.client_id, row.acps) for row in table.rows])
@@ -86,6 +87,10 @@ class Compiled:
     def lines(self) -> list[str]:
         """The canonical lines (``_acp_digest``), sorted."""
         return self._by_client[:].decode().splitlines(keepends=True)
+
+    def clients(self) -> list[Client]:
+        """All rows, sorted by Client ID."""
+        return [self.client(line.partition(" ")[0]) for line in self.lines()]
 
     def client(self, client_id: str) -> Client | None:
         """The row of a Client ID, which is in lower-case hexadecimal digits."""
@@ -128,8 +133,8 @@ class Compiled:
         return self._by_prefix[start:end].decode().split(" ", 3)[:3] if end else []
 
 
-Source = str | t.Sequence[t.Any]  # path, or the rows as data
-Opened = tuple[Compiled | None, list[str]]
+Source = "str | t.Sequence[t.Any]"  # path, or the rows as data
+Opened = "tuple[Compiled | None, list[str]]"
 
 
 def in_memory(source: Source, asps: t.Sequence[Prefix] | None) -> Opened:

@@ -30,7 +30,7 @@ def rows(text: str, mistakes: Mistakes) -> t.Iterator[Raw]:
             continue
         fields = _fields(number, stripped, header, mistakes)
         if not header:
-            header = _header(number, fields, mistakes)
+            header = _header(number, fields, mistakes) if fields else []
             if not header:
                 return
             client_id, acps = (header.index(column) for column in REQUIRED)

@@ -117,8 +117,6 @@ def _with_autos(row: Raw, text: str, start: int, end: int) -> Raw:
             depth -= 1
         elif token[0] == ":" and depth == 1:
             key = json.loads(last)
-        elif token[0] == "," and depth == 1:
-            key = ""
         elif key == "acps":
             words = re.finditer(r'[^\s"]+', token[0])
             autos += [(token.start() + word.start(), token.start() + word.end())

@@ -15,6 +15,7 @@ import typing as t
 
 REQUIRED = ("client_id", "acps")
 COLUMNS = (*REQUIRED, "name", "key", "comment")
+_LEAST, _MOST = frozenset(REQUIRED), frozenset(COLUMNS)
 NOT_SHOWN = "(not shown)"  # for keys, and what may be one
 
 # A word of the column acps that asks for a prefix: its family and length.
@@ -96,7 +97,7 @@ def record(line: int, fields: t.Mapping[str, t.Any], mistakes: Mistakes) -> Raw 
     """The row in a dictionary; None where it cannot be read as one."""
     if "key" in fields:
         mistakes.has_keys = True
-    if fields.keys() != set(REQUIRED) and not check_columns(line, list(fields), mistakes):
+    if not _LEAST <= fields.keys() <= _MOST and not check_columns(line, list(fields), mistakes):
         return None
     client_id = _text(line, "client_id", fields["client_id"], "the DUID as a text, in quotes", mistakes)
     acps = _acps(line, fields["acps"], mistakes)

@@ -89,10 +89,19 @@ def read(source: str | t.Sequence[t.Any], asps: t.Sequence[Prefix] | None, wishe
         return reader.table(_acp_json.data_rows(source, mistakes))
     mistakes = Mistakes.of_file(source)
     text = _text(source, mistakes)
+    return Table([], mistakes.lines) if text is None else _read_text(source, text, asps, wishes, mistakes)
+
+
+def read_text(path: str, text: str, asps: t.Sequence[Prefix] | None) -> Table:
+    """Read and check a text as if it were in the file of that path."""
+    return _read_text(path, text, asps, False, Mistakes.of_file(path))
+
+
+def _read_text(path: str, text: str, asps: t.Sequence[Prefix] | None, wishes: bool,
+               mistakes: Mistakes) -> Table:
     reader = _Reader(mistakes, asps, "" if wishes else "not allocated yet; allowed: a prefix "
                      "(playbooks/enroll.yml allocates one and writes it here)")
-    form = _FORMS[source[source.rindex("."):]] if text is not None else None
-    table = reader.table(form(text, mistakes) if form else ())
+    table = reader.table(_FORMS[path[path.rindex("."):]](text, mistakes))
     return table._replace(text=text) if table.wishes else table
 
 
@@ -122,7 +131,7 @@ def _text(path: str, mistakes: Mistakes) -> str | None:
 
 
 @contextlib.contextmanager
-def _no_collection() -> t.Iterator[None]:
+def no_collection() -> t.Iterator[None]:
     """Nothing here is garbage; a collector that looks through a million rows again and again costs a quarter
     of the time."""
     enabled = gc.isenabled()
@@ -151,7 +160,7 @@ class _Reader:
         self._line_of_owned: list[int] = []
 
     def table(self, raws: t.Iterable[Raw]) -> Table:
-        with _no_collection():
+        with no_collection():
             rows = [row for row in map(self._row, raws) if row is not None]
         self._check_overlaps()
         self._check_asps_inside()

@@ -48,23 +48,23 @@ class _Reader:
         documents = 0
         for event in self._events:
             kind = _kind(event)
-            if kind == "DocumentStart":
+            if kind == "DocumentStartEvent":
                 documents += 1
                 if documents > 1:
                     self._refuse(event, "text", "---", f"a second document; {_ALLOWED}")
                     return
-            elif kind == "SequenceStart":
+            elif kind == "SequenceStartEvent":
                 yield from self._list()
-            elif kind in ("Scalar", "MappingStart"):
+            elif kind in ("ScalarEvent", "MappingStartEvent"):
                 self._refuse(event, "text", self._excerpt(event), f"no list; {_ALLOWED}")
                 return
 
     def _list(self) -> t.Iterator[Raw]:
         for event in self._events:
             kind = _kind(event)
-            if kind == "SequenceEnd":
+            if kind == "SequenceEndEvent":
                 return
-            if kind == "MappingStart":
+            if kind == "MappingStartEvent":
                 row = self._row(event)
                 if row is not None:
                     yield row
@@ -77,10 +77,13 @@ class _Reader:
         autos: list[tuple[int, int]] = []
         good = True
         for event in self._events:
-            if _kind(event) == "MappingEnd":
+            if _kind(event) == "MappingEndEvent":
                 break
-            name = event.value if _kind(event) == "Scalar" else self._excerpt(event)
-            self._skip(event)
+            if _kind(event) == "ScalarEvent":
+                name = event.value
+            else:
+                name = self._excerpt(event)
+                self._skip(event)
             value = next(self._events)
             if name in fields:
                 self._refuse(event, "column", name, "there twice; allowed: each column once")
@@ -95,9 +98,9 @@ class _Reader:
 
     def _value(self, name: str, event: t.Any, autos: list[tuple[int, int]]) -> t.Any:
         """A text, a list of texts, or ``_WRONG`` for what is neither, which is reported here."""
-        if _kind(event) == "Scalar":
+        if _kind(event) == "ScalarEvent":
             return self._scalar(name, event, autos)
-        if _kind(event) == "SequenceStart" and name == "acps":
+        if _kind(event) == "SequenceStartEvent" and name == "acps":
             return self._words(autos)
         self._skip(event)
         if name not in COLUMNS:
@@ -108,9 +111,9 @@ class _Reader:
     def _words(self, autos: list[tuple[int, int]]) -> t.Any:
         words, good = [], True
         for item in self._events:
-            if _kind(item) == "SequenceEnd":
+            if _kind(item) == "SequenceEndEvent":
                 break
-            if _kind(item) == "Scalar":
+            if _kind(item) == "ScalarEvent":
                 words.append(self._scalar("acps", item, autos) or "")
             else:
                 self._refuse(item, "acps", self._excerpt(item), "not a text; allowed: one or more prefixes")
@@ -129,10 +132,10 @@ class _Reader:
 
     def _skip(self, event: t.Any) -> None:
         """Step over what an event begins."""
-        depth = _kind(event).endswith("Start")
+        depth = _kind(event).endswith("StartEvent")
         while depth:
             kind = _kind(next(self._events))
-            depth += kind.endswith("Start") - kind.endswith("End")
+            depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
 
     def _excerpt(self, event: t.Any) -> str:
         start = event.start_mark.index
@@ -143,4 +146,4 @@ class _Reader:
 
 
 def _kind(event: t.Any) -> str:
-    return type(event).__name__.removesuffix("Event")
+    return type(event).__name__

@@ -50,7 +50,7 @@ from ansible_collections.aero.link.plugins.module_utils._variables import (
 )
 
 Errors = list  # of (host, rest of the line)
-OpenTable = t.Callable[[Source, t.Sequence[Prefix] | None], Opened]
+OpenTable = t.Callable[[Source, "t.Sequence[Prefix] | None"], Opened]
 Hosts = t.Mapping[str, t.Mapping[str, t.Any]]
 Groups = t.Mapping[str, t.Sequence[str]]
 
@@ -77,14 +77,14 @@ def build(
     """
     drafted, source = draft(hosts, groups)
     if source is None:
-        return {}, _lines(drafted.errors, hosts)
+        return {}, mistake_lines(drafted.errors, hosts)
     # Without valid ASPs every row would be wrong, which nobody wants to read.
     table, mistakes = open_table(source, drafted.link["asps"] or None)
     name = source if isinstance(source, str) else _acp_table.DATA
     acps_of = _acps_of_clients(drafted, table)
     if table is not None:
         _model_checks.check_client_ids(drafted, acps_of, name)
-    lines = _lines(drafted.errors, hosts) + mistakes
+    lines = mistake_lines(drafted.errors, hosts) + mistakes
     return ({} if lines else describe(drafted, name, table, acps_of)), lines
 
 
@@ -128,9 +128,14 @@ def warnings(link: t.Mapping[str, t.Any]) -> list[str]:
     """What may be, but should not, in a link model."""
     if link["underlay_protected"]:
         return []
-    # draft-templin-aerolink-52, section 6: IP security must be used over unmanaged links.
-    return ["aero_underlay_protected = false: whoever can send on the underlay with another's address "
-            "can take over a Client's prefix. Have the underlay guarded by IPsec, WireGuard or the like."]
+    # draft-templin-aerolink-52, section 6: IP security must be used over unmanaged links, and so must
+    # DHCPv6's own means be where nothing below authenticates.
+    guard = "Have the underlay guarded by IPsec, WireGuard or the like"
+    if link["dhcp_authentication"] == "psk":
+        return ["aero_underlay_protected = false: whoever can send on the underlay with another's address "
+                f"can send packets in a Client's name. {guard}."]
+    return ["aero_underlay_protected = false with aero_dhcp_authentication = duid: whoever knows a Client's "
+            f"ID, no secret, can take over its prefix. {guard}, and set aero_dhcp_authentication: psk."]
 
 
 def _roles(groups: Groups, errors: Errors) -> dict[str, str]:
@@ -243,7 +248,7 @@ def _table_path(name: str, hosts: Hosts) -> str:
     return next((path for path in paths if os.path.exists(path)), paths[0])
 
 
-def _lines(errors: Errors, hosts: Hosts) -> list[str]:
+def mistake_lines(errors: Errors, hosts: Hosts) -> list[str]:
     """The mistakes sorted by host; one that every host has is said once, and first."""
     holders: dict[str, set[str]] = collections.defaultdict(set)
     for host, line in errors:

@@ -13,7 +13,7 @@ import collections
 import itertools
 import typing as t
 
-from ansible_collections.aero.link.plugins.module_utils._model_values import Place, closest
+from ansible_collections.aero.link.plugins.module_utils._model_values import NOT_SHOWN, Place, closest
 from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     Prefix,
     PrefixSet,
@@ -55,6 +55,7 @@ def check_all(draft: Draft) -> None:
     check_lifetimes(draft)
     check_neighbor_timers(draft)
     check_encapsulation(draft)
+    check_signatures(draft)
     check_zones(draft)
     check_updates(draft)
     check_identifiers(draft)
@@ -63,6 +64,7 @@ def check_all(draft: Draft) -> None:
     check_underlays(draft)
     check_servers_can_be_found(draft)
     check_configured_servers(draft)
+    check_authentication(draft)
 
 
 def check_groups(draft: Draft) -> None:
@@ -98,9 +100,27 @@ def check_encapsulation(draft: Draft) -> None:
     if encapsulation == "raw" and port:
         draft.at(ALL_HOSTS, "port").refuse(
             port, "of no use with aero_encapsulation = raw, which has no UDP; allowed: 8060, the default")
+    if encapsulation == "raw" and draft.link["underlay_multicast"]:
+        draft.at(ALL_HOSTS, "underlay_multicast").refuse(
+            "true", "of no use with aero_encapsulation = raw, which has no UDP; allowed: false")
     if draft.link["header_checksum"] and encapsulation in ("gue", "raw"):
         draft.at(ALL_HOSTS, "header_checksum").refuse(
             "true", f"of no use with aero_encapsulation = {encapsulation}; allowed: false")
+
+
+def check_signatures(draft: Draft) -> None:
+    """Only the AERO header has room for signatures (O-4), and they need keys."""
+    encapsulation, required = draft.link["encapsulation"], draft.link["require_signature"]
+    secrets = draft.link["signature_secrets"]
+    if required and secrets == []:
+        draft.at(ALL_HOSTS, "signature_secrets").refuse(
+            "[]", "needed since aero_require_signature is true; allowed: one secret or more, each with id "
+            "and secret, such as openssl rand -hex 32 prints")
+    if encapsulation in ("gue", "raw") and (required or secrets):
+        variable, value = ("require_signature", "true") if required else ("signature_secrets", NOT_SHOWN)
+        draft.at(ALL_HOSTS, variable).refuse(
+            value, f"aero_encapsulation = {encapsulation} has no room for signatures; allowed: "
+            f"{'false' if required else 'no secrets'}, or aero_encapsulation = plain")
 
 
 def check_neighbor_timers(draft: Draft) -> None:
@@ -245,13 +265,16 @@ def check_client_ids(draft: Draft, acps_of: t.Mapping[str, object], table: str) 
 
 
 def check_servers_can_be_found(draft: Draft) -> None:
+    if draft.link["underlay_multicast"]:
+        return
     for host in draft.of_role(CLIENT):
         if draft.hosts[host]["client_configured_servers"]:
             continue
         if draft.hosts[host]["client_server_addresses"] == [] and draft.link["dns_update_server"] == "":
             draft.at(host, "client_server_addresses").refuse(
                 "[]", "the Client cannot find Servers, since nothing publishes linkupnetworks.<aero_domain>; "
-                "allowed: addresses of Servers here, or an aero_dns_update_server")
+                "allowed: addresses of Servers here, an aero_dns_update_server, or "
+                "aero_underlay_multicast = true")
 
 
 def check_configured_servers(draft: Draft) -> None:
@@ -272,3 +295,11 @@ def check_configured_servers(draft: Draft) -> None:
                 draft.at(host, f"underlays[{position}].addresses").refuse(
                     "[]", "none, and the Servers must know where this Client is, since "
                     "aero_client_configured_servers is set; allowed: one address or more")
+
+
+def check_authentication(draft: Draft) -> None:
+    """Pre-shared keys need a secret that they follow from."""
+    if draft.link["dhcp_authentication"] == "psk" and draft.link["psk_secrets"] == []:
+        draft.at(ALL_HOSTS, "psk_secrets").refuse(
+            "[]", "needed for aero_dhcp_authentication = psk; allowed: on the Servers, one secret or more, "
+            "newest first, such as {id: 1, secret: what openssl rand -hex 32 prints}")

@@ -48,6 +48,7 @@ def describe(draft: Draft, name: str, table: Compiled, acps_of: Acps) -> dict[st
         "clients": [{key: hosts[host][key] for key in ("name", "client_id", "acps")}
                     for host in draft.of_role(CLIENT)],
         "name_servers": draft.name_servers,
+        "psk_ids": draft.link["psk_secrets"],
         "acp_table": {"file": name, "compiled": table.folder, "rows": table.rows, "acps": table.acps,
                       "sha256": table.sha256},
         "capability_names": capability_names(draft),
@@ -75,6 +76,8 @@ def _host(draft: Draft, host: str, acps_of: Acps) -> dict[str, t.Any]:
         "name": host,
         "role": draft.roles.get(host, NAME_SERVER),
         "name_server": host in draft.name_servers,
+        "has_psk": (draft.link["dhcp_authentication"] == "psk" and draft.roles.get(host) in (SERVER, CLIENT)
+                    and not values["client_configured_servers"]),
         "link_local": identifier and link_local(identifier),
         # BGP wants 32 bits that look like an IPv4 address (RFC 6286).
         "router_id": identifier and address_text(0xFFFF << 32 | identifier),

@@ -13,7 +13,6 @@ import functools
 import json
 import os
 import platform
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.aero.link.plugins.module_utils._dns_stub import (
@@ -33,12 +32,7 @@ from ansible_collections.aero.link.plugins.module_utils._node_facts_bird import 
     parse_routes,
     parse_sessions,
 )
-from ansible_collections.aero.link.plugins.module_utils._node_facts_kea import (
-    KeaError,
-    ask_kea,
-    read_config,
-    reservation_table,
-)
+from ansible_collections.aero.link.plugins.module_utils._node_facts_delegation import delegation_facts
 from ansible_collections.aero.link.plugins.module_utils._node_facts_linux import (
     cpu_percent,
     firewall_facts,
@@ -49,12 +43,22 @@ from ansible_collections.aero.link.plugins.module_utils._node_facts_linux import
     parse_units,
     route_facts,
 )
+from ansible_collections.aero.link.plugins.module_utils._node_facts_mismatches import (
+    BIRD_ACPS,
+    MOST_READ,
+    bird_count,
+    bird_networks,
+    canonical,
+    mismatch,
+    of_counts,
+    of_leases,
+    of_tables,
+)
 
 AEROD_SOCKET = "/run/aero/aerod.sock"
 BIRD_SOCKET = "/run/bird/bird.ctl"
-KEA_SOCKET = "/run/kea/kea6-ctrl-socket"
-KEA_CONFIG = "/etc/kea/kea-dhcp6.conf"
 POLICY_TABLE = "8060"
+AEROD_PROTOCOL = "128"
 SAMPLE = 5
 AT_ONCE = 8
 UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,NRestarts,MainPID"
@@ -126,16 +130,9 @@ class Node:
             return None
 
     @functools.cached_property
-    def has_kea(self):
-        return "kea-dhcp6-server" in self.units
-
-    def ask_kea(self, command):
-        """Kea's answer to ``command``, ``({}, None)`` when there is none."""
-        try:
-            return ask_kea(KEA_SOCKET, command)
-        except KeaError as error:
-            self.problems.append(str(error))
-            return {}, None
+    def delegation(self):
+        """What the DHCPv6 server does, ``None`` on a node without one."""
+        return delegation_facts(self.units, self.problems)
 
 
 def by_family(prefixes):
@@ -151,7 +148,7 @@ def versions(node):
         "versions": {
             "aerod": (node.status or {}).get("version"),
             "bird": node.bird.version if node.bird else None,
-            "kea": node.ask_kea("version-get")[1] if node.has_kea else None,
+            "dhcp": node.delegation["version"] if node.delegation else None,
             "kernel": os.uname().release,
             "python": platform.python_version(),
         }
@@ -198,25 +195,10 @@ def leases(node):
 
 
 def delegated(node):
-    if not node.has_kea:
+    if node.delegation is None:
         return {"delegated": None}
-    status, _text = node.ask_kea("status-get")
-    # Kea counts leases of its pools only, and reservations are in none: the count is aerod's.
-    facts = {"prefixes": (node.status or {}).get("routes", 0)}
-    facts.update(reservations=0, table_hash="", table_loaded=False)
-    # A reload that failed leaves Kea running without sockets.
-    facts["listening"] = status.get("sockets", {}).get("status") == "ready"
-    try:
-        table = reservation_table(read_config(KEA_CONFIG))
-        written = os.stat(KEA_CONFIG).st_mtime
-    except (KeaError, OSError) as error:
-        node.problems.append(str(error))
-        return {"delegated": facts}
-    facts.update(reservations=len(table.rows), table_hash=table.sha256)
-    if status:
-        # Kea tells the time since it last read its configuration in whole seconds.
-        facts["table_loaded"] = written <= time.time() - status["reload"] + 1
-    return {"delegated": facts}
+    # Servers count leases of their pools only, and reservations are in none: the count is aerod's.
+    return {"delegated": {"prefixes": (node.status or {}).get("routes", 0), **node.delegation}}
 
 
 def routes(node):
@@ -249,6 +231,48 @@ def _routes_inside(node, prefix):
     destinations = [route["dst"] for route in node.ip(option, "route", "show", "root", prefix)]
     specific = sorted(destination for destination in destinations if destination != prefix)
     return {"exact": prefix in destinations, "more_specific": len(specific), "sample": specific[:SAMPLE]}
+
+
+def mismatches(node):
+    """Prefixes of which something lacks at this node, by name; nothing can be said without the daemons."""
+    role = (node.status or {}).get("role")
+    if node.bird is None or role not in ("relay", "server"):
+        return {"mismatches": []}
+    try:
+        announced = bird_count(node.bird.ask(f"{BIRD_ACPS} count"))
+        found = _at_relay(node, announced) if role == "relay" else _at_server(node, announced)
+        return {"mismatches": list(found)}
+    except BirdError as error:
+        node.problems.append(str(error))
+        return {"mismatches": []}
+
+
+def _at_relay(node, learned):
+    known = node.status["routes"]
+    if known != learned:
+        name = "route unknown to aerod" if learned > known else "route known to aerod alone"
+        yield mismatch(name, abs(learned - known))
+
+
+def _at_server(node, announced):
+    yield from of_leases(node.status.get("lease_audit"))
+    # What comes and goes too often is not announced yet.
+    held_down = {row["prefix"] for row in node.ask_aerod("damping", [])}
+    wanted = node.status["routes"] - len(held_down)
+    if wanted == announced:
+        return
+    if max(wanted, announced) > MOST_READ:
+        yield from of_counts(wanted, announced)
+        return
+    device = node.params["interface"]
+    rows = node.ask_aerod("neighbors", [], kind="static", limit=MOST_READ)
+    neighbors = {prefix for row in rows for prefix in row["prefixes"]}
+    routes = {
+        canonical(route["dst"])
+        for option in ("-4", "-6")
+        for route in node.ip(option, "route", "show", "dev", device, "proto", AEROD_PROTOCOL)
+    }
+    yield from of_tables(neighbors - held_down, routes, bird_networks(node.bird.ask(BIRD_ACPS)))
 
 
 def bgp(node):
@@ -325,6 +349,7 @@ SUBSETS = {
     "delegated": delegated,
     "routes": routes,
     "bgp": bgp,
+    "mismatches": mismatches,
     "names": names,
     "firewall": firewall,
     "units": units,

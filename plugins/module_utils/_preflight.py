@@ -31,9 +31,11 @@ OURS = "aero.link"
 # Ports that the programs of a role take, and the program that may have them.
 PORTS = {
     "relay": [("tcp", 179, "bird")],
-    "server": [("tcp", 179, "bird"), ("udp", 547, "kea-dhcp6")],
+    "server": [("tcp", 179, "bird"), ("udp", 547, "a DHCPv6 server")],
     "client": [],
 }
+# With it a dhcpd is ours.
+DHCPD_UNIT = "/etc/systemd/system/aero-dhcpd.service"
 # Programs that exist once on a host: (process, its configuration).
 PROGRAMS = {
     "relay": [("bird", "/etc/bird/bird.conf")],
@@ -213,10 +215,13 @@ def _interfaces(host: Host, params: dict) -> list[str]:
 
 def _ports(host: Host, params: dict) -> list[str]:
     found = []
+    ours = {"aerod", "bird", "kea-dhcp6"}
+    if host.exists(DHCPD_UNIT):
+        ours.add("dhcpd")
     for protocol, port, owner in [("udp", params["port"], "aerod"), *PORTS[params["role"]]]:
         found += [
             f"{protocol} port {port} is in use by '{holder}', it is needed for {owner}"
-            for holder in sorted(host.holders(protocol, port) - {owner})
+            for holder in sorted(host.holders(protocol, port) - ours)
         ]
     return found
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.aero.link.plugins.module_utils import _model_values as v
+from ansible_collections.aero.link.plugins.module_utils import _psk
 from ansible_collections.aero.link.plugins.module_utils._names import CAPABILITY_SUFFIX
 
 RELAY, SERVER, CLIENT, NAME_SERVER = "relay", "server", "client", "name_server"
@@ -66,8 +67,11 @@ VARIABLES: dict[str, Variable] = {
     "aero_encapsulation": _link(v.choice(*PORTS), "plain"),
     "aero_udp_checksum": _link(v.choice("auto", "always", "never"), "auto"),
     "aero_header_checksum": _link(v.truth, False),
+    "aero_require_signature": _link(v.truth, False),
+    "aero_signature_secrets": Variable(_psk.secrets, NODE, [], same=True, secret=True),
     "aero_probe": _link(v.truth, True),
     "aero_reassembly_size": _link(v.number(1576, 65535), 2048),
+    "aero_underlay_multicast": _link(v.truth, False),
     "aero_underlay_protected": _link(v.declaration(
         "true (only we can send on the underlay, or IPsec, WireGuard or the like guards it), or false")),
     # Routing
@@ -79,11 +83,14 @@ VARIABLES: dict[str, Variable] = {
     "aero_bgp_outside": Variable(
         v.list_of(_OUTSIDE_PEER, "dictionaries with name, address, asn"), frozenset({RELAY}), []),
     # Delegation
-    "aero_dhcp_backend": _link(v.choice("kea"), "kea"),
+    "aero_dhcp_backend": _link(v.choice("kea", "kea_postgresql", "isc"), "kea"),
     "aero_lease_preferred": _link(v.number(1, 4294967294), 3600),
     "aero_lease_valid": _link(v.number(1, 4294967294), 7200),
     "aero_lease_renew": _link(v.number(1, 4294967294), 1000),
     "aero_lease_rebind": _link(v.number(1, 4294967294), 2000),
+    "aero_dhcp_authentication": _link(v.choice("duid", "psk"), "duid"),
+    "aero_psk_file": _link(v.text("the path of a file"), "group_vars/aero_servers/psk.yml"),
+    "aero_psk_secrets": Variable(_psk.secrets, frozenset({SERVER}), [], same=True, secret=True),
     "aero_release_grace": _link(v.seconds(0, 60), 5),
     "aero_vendor_options": _link(v.choice("rfc8415", "draft52"), "rfc8415"),
     # Route optimisation

@@ -23,19 +23,30 @@ POLICY_TABLE = "8060"
 
 
 def leases(view):
-    """A Client has its leases at as many Servers as it wants, each with exactly its ACPs."""
+    """A Client has its leases at as many Servers as it wants, each with exactly its ACPs.
+
+    One without DHCPv6 has them of exactly the Servers that its configuration names.
+    """
     for name, host, node in view.looked_at("client"):
         if not node["aerod"]["running"]:
             continue
         held = view.leases_held(name)
-        wanted = min(host["client_servers"], len(view.link["servers"]))
-        if len(held) < wanted:
-            states = (f"{_server_of(view, lease)} {lease['state']}" for lease in node["leases"])
-            yield Finding(name, "leases", f"bound at {wanted} Servers", listed(states))
+        if host["client_configured_servers"]:
+            answering = [view.server_name(at) for at, lease in held.items() if not lease["silent"]]
+            yield from compare_sets(name, "Servers", host["client_configured_servers"], answering)
+        else:
+            yield from _enough(view, name, host, node)
         for link_local, lease in held.items():
             prefixes = [entry["prefix"] for entry in lease["prefixes"]]
             server = view.server_name(link_local)
             yield from compare_sets(name, f"prefixes leased by {server}", host["acps"], prefixes)
+
+
+def _enough(view, name, host, node):
+    wanted = min(host["client_servers"], len(view.link["servers"]))
+    if len(view.leases_held(name)) < wanted:
+        states = (f"{_server_of(view, lease)} {lease['state']}" for lease in node["leases"])
+        yield Finding(name, "leases", f"bound at {wanted} Servers", listed(states))
 
 
 def _server_of(view, lease):

@@ -17,8 +17,13 @@ from ansible_collections.aero.link.plugins.module_utils._verify_facts import (
 
 UNITS = {
     "relay": ("aero-interface", "aerod", "bird"),
-    "server": ("aero-interface", "aerod", "bird", "kea-dhcp6-server"),
+    "server": ("aero-interface", "aerod", "bird"),
     "client": ("aero-interface", "aerod"),
+}
+DHCP_UNITS = {
+    "kea": ("kea-dhcp6-server",),
+    "kea_postgresql": ("postgresql", "kea-dhcp6-server"),
+    "isc": ("aero-dhcpd",),
 }
 FIREWALL_UNIT = "aero-firewall"
 EUN_UNIT = "aero-eun"
@@ -36,6 +41,7 @@ def running(view):
     """The units of the role, the daemon and its interface are up."""
     for name, host, node in view.looked_at("relay", "server", "client"):
         units = [*UNITS[host["role"]]]
+        units += DHCP_UNITS[view.link["dhcp_backend"]] if host["role"] == "server" else []
         units += [FIREWALL_UNIT] if host["firewall"] else []
         units += [EUN_UNIT] if host["eun_interface"] else []
         for unit in units:
@@ -59,6 +65,17 @@ def identity(view):
         if node["interface"]["present"] and wanted not in node["interface"]["addresses"]:
             found = listed(node["interface"]["addresses"])
             yield Finding(name, f"addresses of {node['interface']['name']}", wanted, found)
+
+
+def dhcp_keys(view):
+    """Servers know the master secrets of the inventory, and each Client signs by the newest."""
+    newest_first = view.link["psk_ids"]
+    for name, host, node in view.looked_at("server", "client"):
+        if node["aerod"]["running"]:
+            found = (node["aerod"]["status"]["authentication"] or {"keys": []})["keys"]
+            some = newest_first if host["role"] == "server" else newest_first[:1]
+            wanted = some if host["has_psk"] else []
+            yield from compare(name, "IDs of the DHCPv6 keys", listed(wanted), listed(found))
 
 
 def permanent_neighbors(view):
@@ -107,18 +124,20 @@ def _state(session):
 
 
 def tables(view):
-    """Every Server has installed the table of the inventory, and Kea has read it."""
+    """Every Server has the table of the inventory, and its DHCPv6 server answers by it."""
     table = view.link["acp_table"]
     for name, _host, node in view.looked_at("server"):
-        kea = node["delegated"]
-        if kea is None:
+        server = node["delegated"]
+        if server is None:
             continue
+        yield from compare(name, "DHCP back end", view.link["dhcp_backend"], server["backend"])
         wanted = f"{table['sha256']} ({table['rows']} Clients)"
-        yield from compare(name, "ACP table", wanted, f"{kea['table_hash']} ({kea['reservations']} Clients)")
-        if not kea["listening"]:
-            yield Finding(name, "Kea", "listening on the AERO interface", "not so")
-        if not kea["table_loaded"]:
-            yield Finding(name, "Kea", "running with the installed configuration", "not so")
+        found = f"{server['table_hash']} ({server['reservations']} Clients)"
+        yield from compare(name, "ACP table", wanted, found)
+        if not server["listening"]:
+            yield Finding(name, "DHCP server", "listening", "not so")
+        if not server["table_loaded"]:
+            yield Finding(name, "DHCP server", "running with the installed configuration", "not so")
 
 
 def default_routes(view):
@@ -130,6 +149,18 @@ def default_routes(view):
             if not found & relays:
                 what = f"{family} default in table 8060, next hop"
                 yield Finding(name, what, f"one of {listed(sorted(relays))}", listed(sorted(found)))
+
+
+def consistency(view):
+    """Lease, neighbor entry, kernel route and announcement of a prefix are equal, and survive a restart."""
+    for name, _host, node in view.looked_at("relay", "server", "client"):
+        for mismatch in node["mismatches"]:
+            some = listed(mismatch["sample"])
+            sample = f" (such as {some})" if mismatch["sample"] else ""
+            yield Finding(name, mismatch["name"], "none", f"{mismatch['count']}{sample}")
+        error = node["aerod"]["running"] and node["aerod"]["status"].get("save_error")
+        if error:
+            yield Finding(name, "state of aerod", "saved", error)
 
 
 def service_prefixes(view):
@@ -178,10 +209,12 @@ NODE_CHECKS = (
     answering,
     running,
     identity,
+    dhcp_keys,
     permanent_neighbors,
     sessions,
     tables,
     default_routes,
+    consistency,
     service_prefixes,
     names,
 )

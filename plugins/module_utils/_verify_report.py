@@ -34,7 +34,7 @@ def aligned(rows):
 
 
 def _nodes(view):
-    rows = [("node", "role", "address", "aerod", "bird", "kea", "bgp up", "prefixes", "memory")]
+    rows = [("node", "role", "address", "aerod", "bird", "dhcp", "bgp up", "prefixes", "memory")]
     for name, host, node in view.looked_at("relay", "server", "client"):
         versions = node["versions"]
         rows.append(
@@ -44,7 +44,7 @@ def _nodes(view):
                 host["link_local"] or listed(host["aero_addresses"][:1]),
                 versions["aerod"] or ABSENT,
                 versions["bird"] or ABSENT,
-                versions["kea"] or ABSENT,
+                versions["dhcp"] or ABSENT,
                 _sessions(node["bgp"]),
                 str(len(node["prefixes"]) or node["routes"]["acp_routes"]),
                 f"{node['memory']['aerod_pss_kb'] / 1024:.1f} MB",
@@ -72,7 +72,7 @@ def _clients(view):
                     prefixes,
                     view.server_name(lease["server"]),
                     _endpoint(seen["address"], seen["port"]) if seen else ABSENT,
-                    "yes" if lease["behind_nat"] else "no",
+                    "yes" if lease["behind_nat"] else "no" if seen else ABSENT,
                 )
             )
             name = prefixes = ""

@@ -28,9 +28,8 @@ options:
   gather_subset:
     description:
       - What to gather. The keys of the same names in RV(aero_node) are returned.
-      - V(neighbors) is about aerod's neighbor cache, V(delegated) about Kea, V(memory) about aerod's use
-        of memory and
-        processor time.
+      - V(neighbors) is about aerod's neighbor cache, V(delegated) about the DHCPv6 server,
+        V(memory) about aerod's use of memory and processor time.
     type: list
     elements: str
     choices:
@@ -45,6 +44,7 @@ options:
       - delegated
       - routes
       - bgp
+      - mismatches
       - names
       - firewall
       - units
@@ -95,7 +95,7 @@ options:
     description: The systemd units to look at. Those that are not installed are left out of the result.
     type: list
     elements: str
-    default: [aero-firewall, aero-interface, aerod, aero-eun, bird, kea-dhcp6-server]
+    default: [aero-firewall, aero-interface, aerod, aero-eun, bird, kea-dhcp6-server, aero-dhcpd, postgresql]
 seealso:
   - module: aero.link.verify_link
   - module: aero.link.probe
@@ -129,8 +129,8 @@ aero_node:
       elements: str
     versions:
       description:
-        - The versions of C(aerod), C(bird), C(kea), C(kernel) and C(python), null for what does not
-          run here.
+        - The versions of C(aerod), C(bird), the C(dhcp) server, C(kernel) and C(python), null for what
+          does not run here.
       type: dict
     interface:
       description: The AERO interface as C(name), C(present), C(up), C(mtu) and C(addresses).
@@ -174,9 +174,15 @@ aero_node:
       type: list
       elements: str
     delegated:
-      description: Kea on a Server. Null where there is no Kea.
+      description: The DHCPv6 server of a Server. Null where there is none.
       type: dict
       contains:
+        backend:
+          description: Which back end it is, as in C(aero_dhcp_backend).
+          type: str
+        version:
+          description: Name and version of the daemon, null when it does not answer.
+          type: str
         prefixes:
           description: The number of prefixes delegated now.
           type: int
@@ -189,10 +195,10 @@ aero_node:
               RV(aero.link.validate_link#module:ansible_facts).
           type: str
         listening:
-          description: Whether Kea has its sockets on the AERO interface.
+          description: Whether the daemon has its sockets on its interface.
           type: bool
         table_loaded:
-          description: Whether Kea has read its configuration since that was last written.
+          description: Whether the daemon has read its configuration and table since they were last written.
           type: bool
     routes:
       description: The kernel's routes.
@@ -233,6 +239,13 @@ aero_node:
         lookup:
           description: For each of O(lookup_prefixes) BIRD's routes to exactly this prefix.
           type: dict
+    mismatches:
+      description:
+        - Prefixes of which not everything is there that should be, on a Server a lease, a neighbor entry, a
+          kernel route and a BGP announcement, on a Relay a route in BIRD and in aerod.
+        - Each as the C(name) of what is wrong, its C(count) and a C(sample) of prefixes.
+      type: list
+      elements: dict
     names:
       description: The answers for O(names), each as C(name), C(type), C(rcode) and C(values).
       type: list
@@ -287,6 +300,7 @@ def main() -> None:
                 "type": "list", "elements": "str",
                 "default": [
                     "aero-firewall", "aero-interface", "aerod", "aero-eun", "bird", "kea-dhcp6-server",
+                    "aero-dhcpd", "postgresql",
                 ],
             },
         },

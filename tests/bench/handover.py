@@ -1,151 +1,138 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a move costs a stream of 1,000 packets a second toward the Client that moves, in the running lab.
+"""What moves cost streams of 1,000 packets a second in the running lab, by kind of move.
 
-For each kind of move: packets lost, and the longest gap between two arrivals around the move, counted
-from the moment the move is made, as median, p99 and maximum over all moves.  Beside them stand the
-same figures for windows in which nothing moves, taken in the same stream: what the machine itself does.
+``make bench-handover`` prints one table: of each kind and each stream the packets lost and the longest
+time without a packet, from the move until it has settled, as median, p99 and maximum over all moves.
+The last line of a kind tells the same of the half seconds before the moves, in which nothing moves.
 
-Run as root with the lab up: ``make bench-handover`` (``MOVES=20`` for a short run).
+    MOVES=100       how often each kind is made; KINDS=... takes some of the kinds only
+    LIMITS=default  with the link's own damping and move interval, which are 0 otherwise
+    SEED=...        of the moments at which the NAT forgets
 """
 
 from __future__ import annotations
 
-import bisect
+import json
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from statistics import median
+from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.bench.stream import RECORD  # noqa: E402 - found by the line above
-from tests.lab.door import aeroctl, in_namespace, on_node, wait_for  # noqa: E402
+from tests.bench.failures import NatForgets, ServerCrash  # noqa: E402 - found by the line above
+from tests.bench.kinds import Figures, Kind, Measured, measure  # noqa: E402
+from tests.bench.lab_nodes import set_priority  # noqa: E402
+from tests.bench.moves import BreakBeforeMake, MakeBeforeBreak, OtherServer, RebindLost  # noqa: E402
+from tests.bench.plain import (  # noqa: E402
+    PlainAddress,
+    PlainCrash,
+    PlainHost,
+    PlainLink,
+    PlainNextHop,
+)
+from tests.lab.door import run_playbook  # noqa: E402
 
-RATE = 1000
-MOVES = int(os.environ.get("MOVES", "100"))
-PORT = 5001
-STREAM = str(Path(__file__).with_name("stream.py"))
-
-
-@dataclass
-class Stream:
-    """A finished stream: when each packet was sent and when it came, in ns, None for lost."""
-
-    sent: list[int]
-    came: list[int | None]
-
-    def window(self, begin: int, end: int) -> tuple[int, float]:
-        """Packets sent between two times that were lost, and the longest gap in their arrival, in s."""
-        first, last = bisect.bisect_left(self.sent, begin), bisect.bisect_left(self.sent, end)
-        arrived = sorted(t for t in self.came[first:last] if t is not None)
-        gaps = [after - before for before, after in pairwise([begin, *arrived])]
-        return self.came[first:last].count(None), max(gaps, default=end - begin) / 1e9
+NO_LIMITS = {"aero_move_interval": 0, "aero_damping_limit": 0}
+# What else runs on the machine shall not be measured; see :func:`set_priority`.
+BEFORE_OTHERS = -15
+# Moves of these take so long, or are so much alike, that fewer tell enough.
+MOST = {"nat25": 10, "rebind_lost": 10, "plain_host": 3}
 
 
-def run_stream(sender: str, receiver: str, to: str, body: Callable[[], None]) -> Stream:
-    """Send from host ``sender`` to ``to`` at host ``receiver`` while ``body`` runs."""
-    receive = subprocess.Popen(
-        in_namespace(receiver, sys.executable, STREAM, "receive", str(PORT)),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    receive.stderr.readline()
-    send = subprocess.Popen(
-        in_namespace(sender, sys.executable, STREAM, "send", to, str(PORT), str(RATE)), stdout=subprocess.PIPE
-    )
+def kinds(interval: float, random: Random) -> dict[str, Callable[[], Kind]]:
+    """The kinds by the name that KINDS takes, the quick ones first, those without AERO last."""
+    return {
+        "links": MakeBeforeBreak,
+        "addresses": BreakBeforeMake,
+        "rebind_lost": RebindLost,
+        "servers": lambda: OtherServer(interval),
+        "crash2": lambda: ServerCrash(2),
+        "crash1": lambda: ServerCrash(1),
+        "nat1": lambda: NatForgets(1, random),
+        "nat25": lambda: NatForgets(25, random),
+        "plain_links": PlainLink,
+        "plain_addresses": PlainAddress,
+        "plain_host": PlainHost,
+        "plain_next_hop": PlainNextHop,
+        "plain_crash": PlainCrash,
+    }
+
+
+class Settings:
+    """The link's variables as they are now; ``site.yml`` is run where they change."""
+
+    def __init__(self, of_all: Mapping[str, object]) -> None:
+        self._of_all = dict(of_all)
+        self._now: Mapping[str, Mapping[str, object]] = {}
+        self._site(self._of_all)
+
+    def use(self, wanted: Mapping[str, Mapping[str, object]]) -> None:
+        """Give single hosts variables of their own, and take those of others back."""
+        for host in sorted({*self._now, *wanted}):
+            if self._now.get(host) != wanted.get(host):
+                self._site(self._of_all | dict(wanted.get(host, {})), "--limit", host)
+        self._now = wanted
+
+    def restore(self) -> None:
+        self._site({})
+
+    @staticmethod
+    def _site(variables: Mapping[str, object], *arguments: str) -> None:
+        run_playbook("site", *arguments, "-e", json.dumps(variables))
+
+
+HEADING = f"{'':<44}{'n':>5}  {'packets lost':^22}  {'longest gap, ms':^24}\n" + (
+    f"{'':<49}  {'median':>7}{'p99':>7}{'max':>8}  {'median':>8}{'p99':>8}{'max':>8}  goal"
+)
+
+
+def row(words: str, figures: Figures, end: str = "") -> str:
+    lost = "{:7.0f}{:7.0f}{:8.0f}".format(*figures.lost)
+    gap = "{:8.1f}{:8.1f}{:8.1f}".format(*(1000 * gap for gap in figures.gap))
+    return f"{words:<44}{len(figures.windows):5d}  {lost}  {gap}  {end}".rstrip()
+
+
+def report(measured: Measured) -> Iterable[str]:
+    kind = measured.kind
+    yield kind.name
+    for (group, flow), figures in measured.moves.items():
+        words = f"  {flow}" if not group else f"  {group}: {flow}"
+        yield row(words, figures, verdict(kind, group, figures))
+    yield row("  nothing moves", measured.calm, f"(load {measured.load:.1f})")
+
+
+def verdict(kind: Kind, group: str, figures: Figures) -> str:
+    if not figures.back:
+        return "DID NOT COME BACK" if kind.goal else "does not come back"
+    if kind.goal is None or group:
+        return ""
+    return f"{kind.goal.words}: {'met' if kind.goal.met(figures) else 'MISSED'}"
+
+
+def main() -> None:
+    moves, seed = int(os.environ.get("MOVES") or 100), int(os.environ.get("SEED") or time.time())
+    has_limits = os.environ.get("LIMITS") == "default"
+    known = kinds(61.0 if has_limits else 0.0, Random(seed))
+    wanted = (os.environ.get("KINDS") or " ".join(known)).split()
+    if not {*wanted} <= {*known}:
+        sys.exit(f"KINDS: there are {' '.join(known)}")
+    print(f"{moves} moves a kind, seed {seed}, {os.cpu_count()} processors, {os.uname().release}")
+    settings = Settings({} if has_limits else NO_LIMITS)
     try:
-        time.sleep(3)
-        body()
-        time.sleep(1)
+        set_priority(BEFORE_OTHERS)
+        print(HEADING, flush=True)
+        for name in wanted:
+            kind = known[name]()
+            settings.use(kind.settings)
+            measured = measure(kind, min(moves, MOST.get(name, moves)))
+            print("\n".join(report(measured)), flush=True)
     finally:
-        send.terminate()
-        sent = send.communicate()[0]
-        time.sleep(1)
-        receive.terminate()
-        came = receive.communicate()[0]
-    times = [when for _number, when in RECORD.iter_unpack(sent)]
-    arrivals: list[int | None] = [None] * len(times)
-    for number, when in RECORD.iter_unpack(came):
-        arrivals[number] = when
-    return Stream(times, arrivals)
-
-
-def report(name: str, stream: Stream, moments: list[int], span: float) -> None:
-    figures = [stream.window(moment, moment + int(span * 1e9)) for moment in moments]
-    lost, gaps = [sorted(values) for values in zip(*figures, strict=True)]
-    at = max(0, -(-99 * len(gaps) // 100) - 1)
-    print(
-        f"{name:<34} {len(gaps):4d}  lost {median(lost):6.0f} {lost[at]:6d} {lost[-1]:6d}"
-        f"   gap ms {1000 * median(gaps):8.1f} {1000 * gaps[at]:8.1f} {1000 * gaps[-1]:8.1f}",
-        flush=True,
-    )
-
-
-def measure(
-    name: str, sender: str, receiver: str, to: str, move: Callable[[int], int], span: float, rest: float
-) -> None:
-    """Make :data:`MOVES` moves; ``move(n)`` returns the moment from which the gap counts."""
-    moments: list[int] = []
-    quiet: list[int] = []
-
-    def body() -> None:
-        for number in range(MOVES):
-            quiet.append(time.monotonic_ns())
-            time.sleep(span)
-            moments.append(move(number))
-            time.sleep(span + rest)
-            print(f"\r{name}: {number + 1} of {MOVES}", end="", file=sys.stderr, flush=True)
-        print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
-
-    stream = run_stream(sender, receiver, to, body)
-    report(name, stream, moments, span)
-    report("  nothing moves", stream, quiet, span)
-
-
-def prepare_addresses() -> None:
-    """Take c2's first access link from its DHCP client and give it the second of two addresses by hand."""
-    gateway = on_node("c2", "ip -4 route show default dev eth0").split()[2]
-    on_node("c2", "systemctl stop lab-dhcp@eth0; sysctl -qw net.ipv4.conf.eth0.promote_secondaries=1")
-    on_node("c2", f"ip -4 addr flush dev eth0; ip addr add {ACCESS[1]} dev eth0")
-    on_node("c2", f"ip route replace default via {gateway} dev eth0 metric 100")
-
-
-ACCESS = ("203.0.113.121/26", "203.0.113.122/26")
-
-
-def change_address(number: int) -> int:
-    """c2's first access link gets another address; usable from the moment the old one is gone."""
-    new, old = ACCESS[number % 2], ACCESS[(number + 1) % 2]
-    on_node("c2", f"ip addr add {new} dev eth0")
-    moment = time.monotonic_ns()
-    on_node("c2", f"ip addr del {old} dev eth0")
-    return moment
-
-
-def move_server(number: int) -> int:
-    moment = time.monotonic_ns()
-    on_node("c2", "aeroctl move")
-    return moment
-
-
-def set_move_interval(seconds: float) -> None:
-    """How often c2 may change its Server by itself; the link's own value is 60 s."""
-    on_node("c2", f"sed -i 's/^move_interval = .*/move_interval = {seconds}/' /etc/aero/aerod.toml")
-    on_node("c2", "systemctl restart aerod")
-    wait_for(lambda: len(aeroctl("c2", "leases")) == 2, "c2 has both Servers")
+        set_priority(0)
+        settings.restore()
 
 
 if __name__ == "__main__":
-    print(f"{'':<34} {'n':>4}       median    p99    max           median      p99      max")
-    h2 = "2001:db8:1:2:ae:ff:fe06:2"
-    prepare_addresses()
-    measure("address changes under the Client", "h1", "h2", h2, change_address, 1.0, 0.5)
-    on_node("c2", "ip -4 addr flush dev eth0; systemctl start lab-dhcp@eth0")
-    set_move_interval(0.0)
-    measure("planned move to another Server", "h1", "h2", h2, move_server, 2.0, 7.0)
-    set_move_interval(60.0)
+    main()

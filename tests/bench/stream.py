@@ -8,45 +8,55 @@ monotonic clock, which all namespaces of a machine share).
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 import socket
 import struct
 import sys
 import time
+from array import array
 
-RECORD = struct.Struct("=QQ")
+PACKET = struct.Struct("=Q")
 
 
-def send(to: str, port: int, rate: int) -> list[bytes]:
+def send(to: str, port: int, rate: int, records: array) -> None:
     """Send ``rate`` packets a second; one that cannot be sent counts as sent, so as lost."""
-    records: list[bytes] = []
     family = socket.AF_INET6 if ":" in to else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as sender, contextlib.suppress(KeyboardInterrupt):
+    with socket.socket(family, socket.SOCK_DGRAM) as sender:
         start = time.monotonic_ns()
+        number = 0
         while True:
-            due = start + len(records) * 1_000_000_000 // rate
+            due = start + number * 1_000_000_000 // rate
             wait = due - time.monotonic_ns()
             if wait > 0:
                 time.sleep(wait / 1e9)
-            records.append(RECORD.pack(len(records), time.monotonic_ns()))
+            records.extend((number, time.monotonic_ns()))
             with contextlib.suppress(OSError):
-                sender.sendto(records[-1], (to, port))
-    return records
+                sender.sendto(PACKET.pack(number), (to, port))
+            number += 1
 
 
-def receive(port: int) -> list[bytes]:
-    records: list[bytes] = []
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as receiver, contextlib.suppress(KeyboardInterrupt):
+def receive(port: int, records: array) -> None:
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as receiver:
         receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
         receiver.bind(("::", port))
         print("ready", file=sys.stderr, flush=True)
         while True:
-            number, _sent = RECORD.unpack(receiver.recv(2048))
-            records.append(RECORD.pack(number, time.monotonic_ns()))
-    return records
+            records.extend((PACKET.unpack(receiver.recv(2048))[0], time.monotonic_ns()))
+
+
+def main(role: str, *arguments: str) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    gc.disable()
+    records = array("Q")
+    with contextlib.suppress(KeyboardInterrupt):
+        if role == "send":
+            to, port, rate = arguments
+            send(to, int(port), int(rate), records)
+        else:
+            receive(int(arguments[0]), records)
+    sys.stdout.buffer.write(records.tobytes())
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    done = send(sys.argv[2], int(sys.argv[3]), int(sys.argv[4])) if sys.argv[1] == "send" else receive(int(sys.argv[2]))
-    sys.stdout.buffer.write(b"".join(done))
+    main(*sys.argv[1:])

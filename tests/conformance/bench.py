@@ -94,6 +94,12 @@ class Bench(Aerods):
         whole_packets(self.prefix + client, "eth9")
         whole_packets(self.prefix + host, "eth0")
 
+    def without(self, node: str, family: int) -> None:
+        """Take the underlay addresses of a family from a Client that is not yet started."""
+        self.run(node, "ip", f"-{family}", "addr", "flush", "dev", "eth0", "scope", "global")
+        kept = NODES[node].v4 if family == 6 else NODES[node].v6
+        self.configure(node, underlay=[{"interface": "eth0", "link_id": 0, "addresses": [kept]}])
+
     def insert_nat(self, node: str = "c1", public4: str = "198.51.100.50", public6: str = "fd00:a::32") -> None:
         """Move ``node`` behind a masquerading router ``nat``; before anything is started."""
         self._moved[node] = ("10.77.0.2", "fd77::2")

@@ -23,36 +23,31 @@ NO_PROBES: Tables = {"link": {"probe": False}}
 REASSEMBLE_4096: Tables = {"link": {"reassembly_size": 4096}}
 
 
-# Signatures (O-4). A pair of neighbors has the secret of the lower one: a Client's, or a Server's toward Relays.
+# Signatures (O-4). A Client has a key of its own, Relays and Servers share one; all come from one secret.
 
-KEY_IDS = {"c1": 101, "c2": 102, "s1": 11, "s2": 12}
+KEY_ID = 11
+SECRET = hashlib.sha256(b"the link").digest()
 
 
-def secret(node: str) -> bytes:
-    return hashlib.sha256(node.encode()).digest()
+def signing_key(node: str) -> bytes:
+    owner = bytes.fromhex(NODES[node].duid) if NODES[node].role == "client" else b""
+    return hmac.digest(SECRET, b"aero-signature-key-1" + owner, "sha256")
 
 
 def sign_everything(bench: Bench) -> None:
     """Give each node its keys, and have unsigned packets refused."""
     for name in bench.configs:
-        role = NODES[name].role
-        keys = [] if role == "relay" else [_key(name)]
-        if role == "server":
-            keys += [_key(each, client=NODES[each].duid) for each in bench.configs if NODES[each].role == "client"]
-        if role == "relay":
-            keys += [_key(each, neighbor=NODES[each].id) for each in bench.configs if NODES[each].role == "server"]
-        bench.configure(name, link={"require_signature": True}, signature_key=keys)
+        kind, secret = "signature_secret", SECRET
+        if NODES[name].role == "client":
+            kind, secret = "signature_key", signing_key(name)
+        tables = {kind: [{"id": KEY_ID, "secret": secret.hex()}]}
+        bench.configure(name, link={"require_signature": True}, **tables)
 
 
-def _key(name: str, **owner: Any) -> Tables:
-    return {**owner, "id": KEY_IDS[name], "secret": secret(name).hex()}
-
-
-def signature(packet: bytes, lower: str, upper_address: str, key_id: int | None = None, key: bytes | None = None) -> bytes:
-    """The 20 bytes for a packet between two neighbors, ``upper_address`` being the upper one's on the underlay."""
-    pair = hmac.digest(key or secret(lower), b"aero-signature-1" + mapped(upper_address), "sha256")
-    number = KEY_IDS[lower] if key_id is None else key_id
-    return number.to_bytes(4, "big") + hmac.digest(pair, packet, "sha256")[:16]
+def signature(packet: bytes, lower: str, upper_address: str, key_id: int = KEY_ID, key: bytes | None = None) -> bytes:
+    """The 20 bytes for a packet between two neighbors, ``upper_address`` being the Server's, or else the receiver's."""
+    pair = hmac.digest(key or signing_key(lower), b"aero-signature-1" + mapped(upper_address), "sha256")
+    return key_id.to_bytes(4, "big") + hmac.digest(pair, packet, "sha256")[:16]
 
 
 def signed(packet: bytes, *arguments: Any, **how: Any) -> bytes:

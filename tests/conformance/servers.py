@@ -8,7 +8,7 @@ import itertools
 import json
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.conformance import packets as p
 from tests.conformance.bench import Bench
@@ -89,13 +89,17 @@ class NewClient(FakeClient):
 
 
 @contextlib.contextmanager
-def kea_server() -> Iterator[Bench]:
-    """A bench with r1 and s1 started, and Kea at s1; ``bench.client`` has a reservation, ``bench.stranger`` has none."""
+def kea_server(prepare: Callable[[Bench], object] = lambda bench: None) -> Iterator[Bench]:
+    """A bench with r1 and s1 started, and Kea at s1; ``bench.client`` has a reservation, ``bench.stranger`` has none.
+
+    ``prepare(bench)`` is called before the start.
+    """
     assert shutil.which("kea-dhcp6"), "needs Kea"
     bench = Bench(nodes=("r1", "s1", "c1", "x"))
     try:
         bench.build()
         bench.configure("s1", server={"release_grace": 0.3})
+        prepare(bench)
         bench.start("r1", "s1")
         bench.client, bench.stranger = NewClient(bench), NewClient(bench)
         _start_kea(bench)

@@ -83,7 +83,7 @@ def test_aero_038_whole_packets_are_signed(signed_link):
     """Each hop strips the signature and makes its own, whole packets included."""
     u = signed_link.capture()
     assert signed_link.pings("h1", NATIVE4)
-    for node, lower, upper in (("c1", "c1", "s1"), ("s1", "s1", "r1"), ("r1", "s1", "r1")):
+    for node, lower, upper in (("c1", "c1", "s1"), ("s1", "s1", "r1"), ("r1", "r1", "s1")):
         frame = u.wait_for(lambda f, node=node: f.node == node and f.is_data)
         assert frame.aero.signature == knobs.signature(frame.body, lower, signed_link.address(upper)), node
 

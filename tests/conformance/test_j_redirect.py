@@ -14,7 +14,6 @@ from tests.conformance.bench import H1, H2, Bench
 from tests.conformance.conftest import start_link
 from tests.conformance.fakes import FakeDhcp, FakeNode, Received
 from tests.conformance.peers import C1, C1_V4, Peer, client_with_peers, code, links, nonce_of, quoted
-from tests.conformance.plan import NODES
 from tests.conformance.servers import NewClient, servers
 from tests.conformance.traffic import has_echo, ident
 
@@ -310,17 +309,10 @@ def test_aero_171_server_oriented_redirection(redirecting):
     assert not [r for r in list(other.received) if r.nd is not None]
 
 
-def without(bench: Bench, node: str, family: int) -> None:
-    """Take the underlay addresses of a family from a Client that is not yet started."""
-    bench.run(node, "ip", f"-{family}", "addr", "flush", "dev", "eth0", "scope", "global")
-    kept = NODES[node].v4 if family == 6 else NODES[node].v6
-    bench.configure(node, underlay=[{"interface": "eth0", "link_id": 0, "addresses": [kept]}])
-
-
 @pytest.fixture
 def v4_only() -> Iterator[Peer]:
     """A peer of a c1 that has no IPv6 address on the underlay."""
-    with client_with_peers(lambda bench: without(bench, "c1", 6)) as bench:
+    with client_with_peers(lambda bench: bench.without("c1", 6)) as bench:
         yield Peer(bench)
 
 
@@ -340,17 +332,40 @@ def test_aero_172_redirect_of_another_family(v4_only):
     assert other.data()[-1].address == other.bench.address("c1", 4)
 
 
-def test_aero_172_clients_of_two_families(make_bench):
-    """One with IPv4 alone and one with IPv6 alone talk through their Servers, though they ask."""
+@pytest.fixture
+def two_families(make_bench):
+    """A whole link, c1 with IPv4 alone and c2 with IPv6 alone."""
     bench = make_bench()
-    without(bench, "c1", 6)
-    without(bench, "c2", 4)
+    bench.without("c1", 6)
+    bench.without("c2", 4)
     bench.configure("c2", client={"server_addresses": [bench.address("s2", 6)]})
     start_link(bench)
-    seen = bench.capture()
+    return bench
+
+
+def test_aero_158_whole_on_every_hop(two_families):
+    """O-21: what leaves c1 over IPv4 goes on over IPv6 in one piece, too."""
+    seen = two_families.capture()
+    two_families.ping("h1", H2, 1400)
+    asked = [seen.wait_for(lambda f, node=node: f.node == node and f.nd == p.REDIRECT) for node in ("c1", "s2")]
+    assert asked[0].version == 4 and asked[1].version == 6
+    assert len(asked[0].body) == len(asked[1].body) > 1200
+
+
+def test_aero_172_clients_of_two_families(two_families):
+    """One with IPv4 alone and one with IPv6 alone talk through their Servers; each ignores what the other sends, and tells why."""
+    bench, seen = two_families, two_families.capture()
     assert " 5 received" in bench.ping("h1", H2, count=5)
     seen.wait_for(lambda f: f.node == "s2" and f.nd == p.REDIRECT and code(f.body) == PREDIRECT)
-    assert bench.pings("h1", H2)
+
+    def told(node: str) -> bool:
+        (row,) = bench.ask(node, "redirects")
+        return bench.pings("h1", H2) and not row["direct"] and "no common IP family" in row["reason"]
+
+    for node in ("c1", "c2"):
+        bench.wait_for(lambda node=node: told(node))
     for node, server in (("c1", bench.address("s1", 4)), ("c2", bench.address("s2", 6))):
         assert {f.dst for f in seen.find(lambda f, node=node: f.node == node and f.is_tunnel)} == {server}
-    assert not [row for node in ("c1", "c2") for row in bench.neighbors(node, "dynamic") if row["forward_in"] > 0]
+        assert not bench.neighbors(node, "dynamic")
+    assert not seen.find(lambda f: f.nd == p.REDIRECT and code(f.body) != PREDIRECT)
+    assert bench.counters("c2")["drop_no_common_family"]

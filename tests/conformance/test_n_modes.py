@@ -6,6 +6,8 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance import packets as p
+from tests.conformance.addresses import same
+from tests.conformance.conftest import start_link
 from tests.conformance.correspondent import with_correspondent
 from tests.conformance.fakes import FakeServer
 from tests.conformance.plan import H1, H2, NATIVE4, NATIVE6, NODES
@@ -55,15 +57,22 @@ def test_aero_216_multicast_goes_to_a_server(make_bench, family):
 
 @pytest.mark.parametrize("family", [4, 6])
 def test_aero_216_multicast_of_the_underlay(make_bench, family):
-    """With it the group outside is that of RFC 2529 in IPv4, and the same one in IPv6."""
-    bench = make_bench(family=family, nodes=("s1", "c1"))
-    bench.server = FakeServer(bench)
-    bench.configure("c1", link={"underlay_multicast": True})
+    """With it the group outside is that of RFC 2529 in IPv4, and the same one in IPv6; Servers are found there."""
+    bench = make_bench(family=family, nodes=("r1", "s1", "s2", "c1", "h1"))
+    bench.configure_all(link={"underlay_multicast": True})
+    # The one family that there is.
+    bench.without("c1", 10 - family)
+    bench.configs["c1"]["client"] |= {"server_addresses": [], "server_count": 2}
     u = bench.capture()
-    bench.start("c1")
+    start_link(bench)
     group = "239.192.0.2" if family == 4 else p.ALL_AGENTS
-    frame = u.wait_for(lambda f: f.node == "c1" and f.dhcp and f.dhcp.type == p.SOLICIT and p.same(f.dst, group))
-    assert frame.inner.dst == p.ALL_AGENTS
+    solicits = u.find(lambda f: f.node == "c1" and f.dhcp and f.dhcp.type == p.SOLICIT)
+    assert len(solicits) >= 2 and all(same(f.dst, group) and f.dport == p.AERO_PORT for f in solicits)
+    assert {f.inner.dst for f in solicits} == {p.ALL_AGENTS}
+    # What is for one Server goes to that one alone.
+    requests = u.find(lambda f: f.node == "c1" and f.dhcp and f.dhcp.type == p.REQUEST)
+    assert {f.dst for f in requests} == {bench.address("s1"), bench.address("s2")}
+    bench.wait_for(lambda: bench.pings("h1", NATIVE6), 10, "an answer")
 
 
 def test_aero_217_acps_by_hand(make_bench):

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DUID = "000200000009c0ffee01"
 ACP6, ACP4 = "2001:db8:1:2::/64", "198.51.100.32/28"
 OWN6, OWN4 = "2001:db8:1:2::1", "198.51.100.33"
+LEASE_COMMANDS = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/kea/hooks/libdhcp_lease_cmds.so"
 OUTSIDE6, OUTSIDE4 = "3fff:1::1", "198.18.0.1"
 
 _CONFIG = """
@@ -48,8 +51,8 @@ class Link(Namespaces):
     }
     tables = {
         "r": ("relay", 'id = 1\n[[neighbor]]\nname = "s"\nid = 11\naddresses = ["203.0.113.11", "fd00:ae::b"]'),
-        "s": ("server", 'id = 11\n[server]\n[[neighbor]]\nname = "r"\nid = 1\naddresses = ["203.0.113.1", "fd00:ae::1"]'),
-        "c": ("client", f'[client]\nduid = "{DUID}"\nprefixes = 2\neun_mtu = 1400\n'),
+        "s": ("server", 'id = 11\n[server]\nkea_socket = "@FILES@/kea.sock"\n[[neighbor]]\nname = "r"\nid = 1\naddresses = ["203.0.113.1", "fd00:ae::1"]'),
+        "c": ("client", f'[client]\nduid = "{DUID}"\nprefixes = 2\nprefix_lengths = ["/64", "/124"]\neun_mtu = 1400\n'),
     }
     command = (os.environ.get("AEROD_PYTHON", sys.executable), "-m", "aerod", "aerod")
 
@@ -69,8 +72,12 @@ class Link(Namespaces):
         self.ip("r", f"addr add {OUTSIDE6}/128 dev lo", f"addr add {OUTSIDE4}/32 dev lo")
         self._route("r", ACP6, "fe80::b")
         self._route("r", ACP4, "fe80::b")
-        self._route("s", "::/0", "fe80::1", "table", "8060")
-        self._route("s", "0.0.0.0/0", "fe80::1", "table", "8060")
+        self.routes_of_bird("s")
+
+    def routes_of_bird(self, node: str) -> None:
+        """What the routing daemon of a Server would add."""
+        self._route(node, "::/0", "fe80::1", "table", "8060")
+        self._route(node, "0.0.0.0/0", "fe80::1", "table", "8060")
 
     def attach(self, node: str, interface: str, port: str) -> None:
         """Put an interface of ``node`` on the underlay, a bridge in ``core``."""
@@ -95,6 +102,7 @@ class Link(Namespaces):
     ) -> None:
         """Write aerod.toml; Clients take whatever address the interface has."""
         role, tables = self.tables[node]
+        tables = tables.replace("@FILES@", str(self.directory / node))
         addresses = list(self.addresses[node])
         if role == "client":
             addresses, tables = [], tables + server_addresses
@@ -109,10 +117,10 @@ class Link(Namespaces):
 
     # Processes
 
-    def start(self, node: str) -> None:
+    def start(self, node: str, state_dir: Path | None = None) -> None:
         """Start aerod."""
         files = self.directory / node
-        directories = ("--state-dir", str(files), "--run-dir", str(files))
+        directories = ("--state-dir", str(state_dir or files), "--run-dir", str(files))
         self.spawn(node, node, *self.command, "--config", f"{files}/aerod.toml", *directories, cwd=ROOT)
 
     def start_eun(self) -> None:
@@ -124,7 +132,14 @@ class Link(Namespaces):
     def start_kea(self) -> None:
         """Start Kea on the Server with the reservations of the Client."""
         files = self.directory / "s"
-        reservation = {"duid": DUID, "prefixes": [ACP6, "::ffff:198.51.100.32/124"]}
+        self.write_kea_config()
+        variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
+        self.spawn("kea", "s", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+
+    def write_kea_config(self, acps: tuple[str, ...] = (ACP6, "::ffff:198.51.100.32/124")) -> None:
+        """Write Kea's configuration, with these prefixes for the Client."""
+        files = self.directory / "s"
+        reservation = {"duid": DUID, "prefixes": acps}
         leases = {"type": "memfile", "name": f"{files}/leases.csv", "lfc-interval": 0}
         document = {
             "interfaces-config": {
@@ -132,6 +147,8 @@ class Link(Namespaces):
                 "service-sockets-max-retries": 1000,
                 "service-sockets-retry-wait-time": 500,
             },
+            "control-socket": {"socket-type": "unix", "socket-name": f"{files}/kea.sock"},
+            "hooks-libraries": [{"library": LEASE_COMMANDS}],
             "server-id": {"type": "EN", "enterprise-id": 45282, "identifier": "AE0B", "persist": False},
             "lease-database": leases,
             "preferred-lifetime": 3600,
@@ -143,12 +160,18 @@ class Link(Namespaces):
             "host-reservation-identifiers": ["duid"],
             "subnet6": [{
                 "id": 1, "subnet": "fe80::/64", "interface": "aero0", "rapid-commit": True,
-                "reservations": [reservation],
+                "reservations": [reservation] if acps else [],
             }],
         }
         (files / "kea.json").write_text(json.dumps({"Dhcp6": document}))
-        variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
-        self.spawn("kea", "s", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+
+    def ask_kea(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Kea's answer on its control socket."""
+        request = {"command": command, **({"arguments": arguments} if arguments else {})}
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.directory / "s" / "kea.sock"))
+            connection.sendall(json.dumps(request).encode())
+            return json.loads(connection.makefile().read())
 
     def start_name_server(self, address: str, server: str) -> None:
         """Start a name server on the Relay, that logs who asks it, and point the Client to it."""

@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from aerod.wire.signature import derived_key
 from tests.integration.aerod_link import DUID, OUTSIDE4, OUTSIDE6, OWN4, OWN6, Link, missing, wait_for
 from tests.namespaces import inside
 
@@ -19,21 +20,25 @@ SERVERS = {"ipv4": "203.0.113.11", "ipv6": "fd00:ae::b"}
 GUE, RAW = 'encapsulation = "gue"\n', 'encapsulation = "raw"\n'
 
 
-def key(number: int, owner: str = "") -> str:
-    secret = hashlib.sha256(bytes([number])).hexdigest()
-    return f'[[signature_key]]\nid = {number}\nsecret = "{secret}"\n{owner}\n'
+# One secret; a Client has the key derived from it.
+SECRET = hashlib.sha256(b"the link").digest()
+_SECRET_TABLE = f'[[signature_secret]]\nid = 11\nsecret = "{SECRET.hex()}"\n'
+_OWN = derived_key(SECRET, bytes.fromhex(DUID)).hex()
+KEYS = {"r": _SECRET_TABLE, "s": _SECRET_TABLE, "c": f'[[signature_key]]\nid = 11\nsecret = "{_OWN}"\n'}
 
 
-KEYS = {
-    "r": key(11, "neighbor = 11"),
-    "s": key(11) + key(101, f'client = "{DUID}"'),
-    "c": key(101),
-}
+def with_capabilities(command: list[str], *names: str) -> list[str]:
+    """``command`` with these capabilities and no others, as its unit has it run."""
+    return ["setpriv", "--bounding-set", ",".join(["-all", *(f"+{name}" for name in names)]), *command]
 
 
-def built(made: Link, over: str, of_link: str = "", keys: bool = False) -> Link:
+def built(
+    made: Link, over: str, of_link: str = "", keys: bool = False, capabilities: tuple[str, ...] = ()
+) -> Link:
     """A link whose Client is bound."""
     made.build()
+    if capabilities:
+        made.command = with_capabilities(made.command, *capabilities)
     server = f'server_addresses = ["{SERVERS[over]}"]\n'
     for node in ("r", "s", "c"):
         made.write_config(node, KEYS[node] if keys else "", server, of_link)
@@ -157,7 +162,8 @@ for text in sys.argv[1:]:
 
 def test_errors_of_the_underlay(link):
     """They reach the node with what they quote: sizes for the source, reassembly for the checksums."""
-    built(link, "ipv4", 'udp_checksum = "never"\n')
+    built(link, "ipv4", 'udp_checksum = "never"\n', capabilities=("net_admin", "net_raw"))
+    assert "checksums are needed" not in link.log("c")
     capture = Capture(link)
     assert wait_for(lambda: link.pings("c", OUTSIDE4, 600), 5)
     sent = [p for p in capture.packets() if p[12:20] == bytes([203, 0, 113, 101, 203, 0, 113, 11]) and len(p) > 600]

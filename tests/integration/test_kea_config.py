@@ -12,24 +12,21 @@ from pathlib import Path
 import jinja2
 import pytest
 from ansible.plugins.filter.core import FilterModule as CoreFilters
-from ansible_collections.aero.link.plugins.filter.addresses import FilterModule as AeroFilters
+from ansible_collections.aero.link.plugins.module_utils._back_end_kea import Kea
 
 ROLE = Path(__file__).parents[2] / "roles" / "server"
-TABLE = """client_id,acps,name,comment
-00:02:00:00:b0:e2:00:00:00:00:00:00:00:01,2001:db8:1::/56 198.51.100.32/28,c1,
-00:02:00:00:b0:e2:00:00:00:00:00:00:00:02,2001:db8:2:1::/64,c2,
-"""
+LINES = [
+    "00020000b0e200000001 2001:db8:1::/56 198.51.100.32/28\n",
+    "00020000b0e200000002 2001:db8:2:1::/64\n",
+]
 
 
-def render(table: Path) -> str:
+def render() -> str:
     environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
     environment.filters.update(CoreFilters().filters())
-    for name, function in AeroFilters().filters().items():
-        environment.filters[f"aero.link.{name}"] = function
     link = {
         "hosts": {"s1": {"id": 11}},
-        "asps": ["198.51.100.0/24", "2001:db8::/32"],
-        "acp_table": {"file": str(table)},
+        "dhcp_backend": "kea",
         "lease_preferred": 3600,
         "lease_valid": 7200,
         "lease_renew": 1000,
@@ -47,26 +44,42 @@ def check(config: Path) -> subprocess.CompletedProcess:
 
 @pytest.fixture
 def config(tmp_path):
-    table = tmp_path / "table.csv"
-    table.write_text(TABLE)
+    """The configuration with the table included from beside it."""
+    table = tmp_path / "reservations.json"
+    table.write_text(Kea().text(LINES))
     config = tmp_path / "kea-dhcp6.conf"
-    config.write_text(render(table))
+    config.write_text(render().replace(Kea.path, str(table)))
     return config
 
 
-def test_kea_takes_the_configuration(config):
+def test_kea_takes_the_configuration_and_the_table(config):
     done = check(config)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert '"::ffff:198.51.100.32/124"' in config.read_text()
+    assert '"::ffff:198.51.100.32/124"' in (config.parent / "reservations.json").read_text()
+
+
+def test_kea_takes_the_configuration_before_there_is_a_table(config):
+    config.write_text(render())
+    done = check(config)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
-    ("right", "wrong"),
-    [("/56", "/129"), ("00:00:02", "00:00:01"), ('"renew-timer"', '"renew"'), ('"aero0"', '"aero1"')],
+    ("file", "right", "wrong"),
+    [
+        ("reservations.json", "/56", "/129"),
+        ("reservations.json", "00:00:02", "00:00:01"),
+        ("reservations.json", "2001:db8:2:1::/64", "2001:db8:1::/56"),
+        ("kea-dhcp6.conf", '"renew-timer"', '"renew"'),
+        ("kea-dhcp6.conf", '"aero0"', '"aero1"'),
+        ("kea-dhcp6.conf", "lease_cmds", "lease_cmd"),
+    ],
 )
-def test_kea_check_refuses_what_kea_would(config, right, wrong):
-    """A prefix that is none, a Client twice, a key that is none, an interface that is not there."""
-    config.write_text(config.read_text().replace(right, wrong))
+def test_kea_check_refuses_what_kea_would(config, file, right, wrong):
+    """A prefix that is none, a Client twice, a prefix twice; a key that is none, an interface and a hook that are not there."""
+    changed = config.parent / file
+    assert right in changed.read_text()
+    changed.write_text(changed.read_text().replace(right, wrong))
     assert check(config).returncode not in (0, 127)
 
 

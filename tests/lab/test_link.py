@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
-from tests.lab.door import ROOT, aeroctl, in_namespace, on_node, run_playbook, wait_for
+from tests.lab.door import aeroctl, on_node, run_playbook, wait_for
 
 C1_PREFIXES = {"2001:db8:1000:2000::/56", "198.51.100.32/28"}
 
@@ -27,26 +25,6 @@ def test_a_client_behind_a_nat_learns_how_servers_see_it():
 
 def test_a_client_on_open_links_is_not_behind_a_nat():
     assert [lease["behind_nat"] for lease in aeroctl("c2", "leases")] == [False, False]
-
-
-def test_an_unknown_duid_gets_nothing_and_a_clear_status():
-    """Spoken from the namespace of the spare host, which is on the core but no part of the link."""
-    answer = subprocess.run(
-        in_namespace(
-            "s3",
-            sys.executable,
-            str(ROOT / "tests/lab/solicit.py"),
-            "203.0.113.13",
-            "203.0.113.11",
-            "00020000ffff99",
-        ),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    said = json.loads(answer.stdout)
-    assert said["prefixes"] == []
-    assert said["status"] == 6, "NoPrefixAvail (RFC 8415 section 21.13)"
 
 
 def test_packets_cross_between_end_networks():

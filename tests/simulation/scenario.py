@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import resource
 import time
 from collections import Counter
@@ -10,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from tests.simulation import checks
+from tests.simulation.footprint import footprint
 from tests.simulation.link import MOVES, Link
 from tests.simulation.network import Host
 
-_QUIET = 50.0
+_QUIET = 25.0
 # Moves a second while they are counted, and what each of them may still cause afterwards.
 _MOVES_PER_SECOND = 20.0
 _AFTERWARDS = 20.0
@@ -22,6 +24,8 @@ _FLOW_BEFORE, _FLOW_AFTER = 4, 6
 _STORM = 30.0
 _REST = 150.0
 _BAD_LATENCY = (0.005, 0.05)
+# Nodes of a kind whose memory is looked at.
+_WEIGHED = 4
 # What moves cause; NS and NA are there without them too.
 CAUSED = ("DHCPv6", "uNA", "BGP", "Predirect", "Redirect")
 
@@ -50,7 +54,7 @@ class Report:
     def lines(self) -> Iterator[str]:
         yield (
             f"{self.clients} Clients, {self.servers} Servers, {self.relays} Relays, seed {self.seed}: "
-            f"{self.events} events, {self.messages} messages in {self.seconds:.0f} s of this machine, "
+            f"{self.events} events, {self.messages} messages in {self.seconds:.0f} s of one core, "
             f"{self.kibibytes_per_client:.1f} KiB for each Client"
         )
         yield "  at rest, messages a second for each Client: " + _numbers(self.quiet)
@@ -60,7 +64,8 @@ class Report:
                 f"{self.bytes_per_move[how]:.0f} bytes"
             )
         yield "  state: " + _numbers(self.state)
-        yield f"  {self.storm_moves} moves over a bad underlay; then direct: {100 * self.direct:.0f} % of pairs"
+        storm = f"{self.storm_moves} moves over a bad underlay; then " if self.storm_moves else ""
+        yield f"  {storm}direct: {100 * self.direct:.0f} % of pairs"
         for line in self.wrong[:20]:
             yield f"  WRONG: {line}"
         if len(self.wrong) > 20:
@@ -80,11 +85,17 @@ def run(
     storm: int = 200,
     loss: float = 0.05,
     samples: int = 2,
+    checked: int | None = None,
     progress: Callable[[str], None] = lambda _text: None,
 ) -> Report:
-    """Run a link of this size; ``moves`` of each kind are counted, ``storm`` are in the storm."""
+    """Run a link of this size; ``moves`` of each kind are counted, ``storm`` are in the storm, if there is one.
+
+    At the end ``checked`` Clients, or all, are tried from ``samples`` others each.
+    """
+    # The nodes of a link live as long as it does, and looking for garbage among millions of objects takes long.
+    gc.disable()
     report = Report(clients, servers, relays, seed)
-    started, memory = time.monotonic(), _memory()
+    started, memory = time.process_time(), _memory()
     link = Link(clients, servers, relays, seed)
     link.start(max(10.0, clients / 500))
     link.network.run(20.0)
@@ -95,14 +106,15 @@ def run(
     for how in MOVES:
         progress(f"moves ({how})")
         _count_moves(link, how, moves, report)
-    progress("moves over a bad underlay")
-    report.storm_moves = _storm(link, storm, loss)
+    if storm:
+        progress("moves over a bad underlay")
+        report.storm_moves = _storm(link, storm, loss)
     progress("the checks at the end")
-    _final_checks(link, samples, report)
+    _final_checks(link, samples, checked, report)
     _state(link, report)
     report.events = link.network.events
     report.messages = sum(link.network.messages.values())
-    report.seconds = time.monotonic() - started
+    report.seconds = time.process_time() - started
     return report
 
 
@@ -165,11 +177,12 @@ def _storm(link: Link, number: int, loss: float) -> int:
     return sum(done.values())
 
 
-def _final_checks(link: Link, samples: int, report: Report) -> None:
+def _final_checks(link: Link, samples: int, checked: int | None, report: Report) -> None:
     report.wrong += checks.unassociated(link)
     report.wrong += checks.pointing_nowhere(link)
     report.wrong += checks.wrong_routes(link)
-    pairs = [(other, client) for client in link.clients for other in link.others(client, samples)]
+    tried = link.clients if checked is None else link.random.sample(link.clients, min(checked, len(link.clients)))
+    pairs = [(other, client) for client in tried for other in link.others(client, samples)]
     report.wrong += checks.unreachable(link, pairs)
     # Once more: by now they have found the direct way.
     report.wrong += checks.unreachable(link, pairs)
@@ -192,4 +205,13 @@ def _state(link: Link, report: Report) -> None:
         "(most)": max(at_servers),
         "routes of a Relay": max(relay.node.status(link.network.now)["routes"] for relay in link.network.relays),
         "neighbors of a Client (mean)": sum(map(entries, link.clients)) / len(link.clients),
+        "KiB of a Server": _kibibytes(list(link.network.servers.values())),
+        "of a Relay": _kibibytes(link.network.relays),
+        "of a Client": _kibibytes(link.clients),
     }
+
+
+def _kibibytes(hosts: list[Host]) -> float:
+    """The mean of some of them."""
+    some = hosts[:_WEIGHED]
+    return sum(footprint(host.node) for host in some) / len(some) / 1024

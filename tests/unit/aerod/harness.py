@@ -7,9 +7,17 @@ import hashlib
 import heapq
 from collections.abc import Callable
 from itertools import count
+from pathlib import Path
 from random import Random
 
-from aerod.address import LinkLayerAddress, Prefix, link_local, parse_address
+from aerod.address import (
+    MAPPED_PREFIX,
+    LinkLayerAddress,
+    Prefix,
+    is_multicast,
+    link_local,
+    parse_address,
+)
 from aerod.config import (
     ClientConfig,
     Config,
@@ -19,6 +27,7 @@ from aerod.config import (
     ServerConfig,
     UnderlayConfig,
 )
+from aerod.config_authentication import AuthenticationConfig
 from aerod.config_encapsulation import EncapsulationConfig, SignaturesConfig
 from aerod.interface import (
     AddRoute,
@@ -34,19 +43,26 @@ from aerod.interface import (
     Underlay,
 )
 from aerod.nodes.node import make_node
+from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import DEFAULT_ROUTES
-from aerod.state.keyring import Key
+from aerod.state.keyring import INFRASTRUCTURE, Key
+from aerod.wire import dhcpv6_authentication as dhcp_auth
 from aerod.wire.ip import ICMPV6, UDP, IPHeader, build_ipv4, build_ipv6, parse_ip
+from aerod.wire.multicast import SERVER_GROUPS
+from aerod.wire.signature import derived_key
 from tests.unit.aerod.fake_kea import FakeKea
 
 ASPS = (Prefix.parse("2001:db8::/32"), Prefix.parse("198.51.100.0/24"))
 LATENCY = 0.01
 
 
-def signature_key(name: str, owner: bytes) -> Key:
-    """The key of the node called ``name``, for ``owner`` as others know it."""
-    secret = hashlib.sha256(name.encode()).digest()
-    return Key(int.from_bytes(secret[:4], "big"), secret, owner)
+# The link's secrets for signatures, the newest first.
+SECRETS = tuple(Key(number, hashlib.sha256(bytes([number])).digest()) for number in (8, 7))
+
+
+def signature_key(owner: bytes = INFRASTRUCTURE, secret: Key = SECRETS[0]) -> Key:
+    """The key of the Client with a DUID, or that of Relays and Servers."""
+    return Key(secret.id, derived_key(secret.secret, owner))
 
 
 def lla(text: str, port: int = 8060) -> LinkLayerAddress:
@@ -116,6 +132,8 @@ class Host:
         self.saves = 0
         self.kea: FakeKea | None = None
         self.up = True
+        self.clock_offset = 0.0
+        self.keys = network.keys_of(config)
         self.start(None)
 
     @property
@@ -123,10 +141,17 @@ class Host:
         return self.config.node.name
 
     def start(self, saved: dict | None) -> None:
+        stale, self.routes = self.routes, set()
         self.node = make_node(self.config, self.network.now, saved, self.network.random)
+        self.node.clock_set(self.clock_offset)
+        if self.keys is not None:
+            self.node.keys_changed(self.keys)
         self.node.underlays_changed(self.underlays, self.network.now)
         self.up = True
         self.network.settle(self)
+        # The shell leaves no route in the kernel that the node did not ask for.
+        for prefix in stale - self.routes:
+            self.network.announce(prefix)
 
     def stop(self) -> dict:
         """Stop the daemon; return its saved state."""
@@ -174,6 +199,9 @@ class Network:
         self.how = EncapsulationConfig()
         # Whether unsigned packets are refused, None for a link without keys.
         self.require_signature: bool | None = None
+        # The master secrets of DHCPv6, newest first, None for a link that believes DUIDs.
+        self.masters: tuple[dhcp_auth.Key, ...] | None = None
+        self.secrets = SECRETS[:1]
         # For which Clients Servers answer Predirects themselves.
         self.redirect_clients = "never"
         self._events: list[tuple[float, int, Callable[[], None]]] = []
@@ -220,25 +248,36 @@ class Network:
         config = Config(
             NodeConfig(name, role, aero_id, "aero0"),
             LinkConfig("example.net", ASPS, 8060, layout, **self.link_settings),
-            (UnderlayConfig("eth0", 0, 255, ()),),
+            (UnderlayConfig("eth0", 0, 255, tuple(map(lla, addresses)) if client is None else ()),),
             tuple(neighbors),
             ServerConfig(5.0, self.redirect_clients) if role == "server" else None,
             client,
             self.how,
-            self._signatures(name, role, neighbors, client) if self.require_signature is not None else None,
+            self._signatures(client),
+            None if self.masters is None else AuthenticationConfig(Path("/etc/aero/dhcp_keys")),
         )
         host = Host(self, config, [underlay(*addresses)], nat)
         self.hosts.append(host)
         return host
 
-    def _signatures(self, name, role, neighbors, client) -> SignaturesConfig:
-        """The keys of a node: its own, and those of the Clients or Servers below it."""
-        if role == "relay":
-            peers = [signature_key(n.name, link_local(n.id)) for n in neighbors]
-            return SignaturesConfig(self.require_signature, None, tuple(peers))
-        own = signature_key(name if client is None else client.duid.hex(), b"")
-        peers = [] if client else [signature_key(duid.hex(), duid) for duid in (C1, C2)]
-        return SignaturesConfig(self.require_signature, own, tuple(peers))
+    def keys_of(self, config: Config) -> DhcpKeys | None:
+        """The DHCPv6 keys of a node: the masters, or what follows from the newest."""
+        if config.authentication is None:
+            return None
+        if config.client is None:
+            return DhcpKeys(self.masters)
+        master = self.masters[0]
+        secret = dhcp_auth.client_key(master.secret, config.client.duid)
+        return DhcpKeys([dhcp_auth.Key(master.id, secret)])
+
+    def _signatures(self, client: ClientConfig | None) -> SignaturesConfig | None:
+        """The secrets of a Relay or Server, the keys that a Client gets."""
+        if self.require_signature is None:
+            return None
+        keys = self.secrets
+        if client is not None:
+            keys = tuple(signature_key(client.duid, secret) for secret in keys)
+        return SignaturesConfig(keys, self.require_signature)
 
     # Running
 
@@ -285,6 +324,9 @@ class Network:
         self.later(LATENCY, lambda: self._arrive(arriving))
 
     def _arrive(self, datagram: Datagram) -> None:
+        if is_multicast(datagram.local.ip):
+            self._arrive_in_group(datagram)
+            return
         for host in self.hosts:
             local = datagram.local
             if host.nat is not None and local.ip == host.nat.outside:
@@ -299,6 +341,18 @@ class Network:
                 self.settle(host)
                 return
 
+    def _arrive_in_group(self, datagram: Datagram) -> None:
+        """Let all Servers hear it, each as if it had been sent to its own address."""
+        if datagram.local.ip not in SERVER_GROUPS:
+            return
+        for host in self.hosts:
+            own = (ip for u in host.underlays for ip in u.addresses)
+            local = next((ip for ip in own if ip.startswith(MAPPED_PREFIX) == datagram.local.is_ipv4), None)
+            if host.config.node.role == "server" and host.up and host.name not in self.cut and local:
+                received = Datagram(datagram.payload, LinkLayerAddress(local, 8060), datagram.remote, datagram.outer)
+                host.node.datagram_received(received, self.now)
+                self.settle(host)
+
     def _to_kernel(self, host: Host, packet: bytes) -> None:
         header = parse_ip(packet)
         if host.kea is not None and header.protocol == UDP:
@@ -310,10 +364,10 @@ class Network:
     def _act(self, host: Host, action: object) -> None:
         if isinstance(action, AddRoute):
             host.routes.add(action.prefix)
-            self.later(LATENCY, lambda: self._announce(action.prefix))
+            self.later(LATENCY, lambda: self.announce(action.prefix))
         elif isinstance(action, RemoveRoute):
             host.routes.discard(action.prefix)
-            self.later(LATENCY, lambda: self._announce(action.prefix))
+            self.later(LATENCY, lambda: self.announce(action.prefix))
         elif isinstance(action, LeasesChanged):
             host.leases = action.prefixes
             host.lease_reports += 1
@@ -339,7 +393,7 @@ class Network:
         host.node.server_found(aero_id, found, self.now)
         self.settle(host)
 
-    def _announce(self, prefix: Prefix) -> None:
+    def announce(self, prefix: Prefix) -> None:
         """What BGP does: the Relays learn which Server has the prefix, the lowest ID wins."""
         holders = [h.config.node.id for h in self.hosts if prefix in h.routes]
         via = link_local(min(holders)) if holders else None
@@ -401,12 +455,14 @@ class Link(Network):
         redirect_clients: str = "never",
         how: EncapsulationConfig | None = None,
         require_signature: bool | None = None,
+        masters: tuple[dhcp_auth.Key, ...] | None = None,
         **link_settings: float,
     ) -> None:
         super().__init__(seed)
         self.link_settings = link_settings
         self.how = how or self.how
         self.require_signature = require_signature
+        self.masters = masters
         self.redirect_clients = redirect_clients
         one, two = optimise if isinstance(optimise, tuple) else (optimise, optimise)
         relays = [permanent("r1", 1, *R1_ADDRESSES)]

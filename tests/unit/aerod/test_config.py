@@ -97,6 +97,11 @@ def test_client_defaults():
         ('"2001:db8::/32"', '"2001:db8::/65"', "link.asps = '2001:db8::/65'"),
         ('asps = ["2001:db8::/32", "198.51.100.0/24"]', "asps = []", "link.asps = []"),
         ("port = 8060", "port = 65536", "link.port = 65536"),
+        (
+            "port = 8060",
+            'encapsulation = "raw"\nunderlay_multicast = true',
+            "link.underlay_multicast = True: raw has no UDP port",
+        ),
         ('"rfc8415"', '"draft53"', "link.vendor_options = 'draft53'"),
         ("link_id = 0", "link_id = 256", "underlay[0].link_id = 256"),
         ("preference = 255", "preference = -1", "underlay[0].preference = -1"),

@@ -6,11 +6,11 @@ from __future__ import annotations
 import pytest
 
 from aerod.config_encapsulation import EncapsulationConfig
-from aerod.state.keyring import Key
+from aerod.state.keyring import INFRASTRUCTURE, Key
 from aerod.wire import signature
 from aerod.wire.encapsulation import decode, encode
 from aerod.wire.ip import IPV6
-from tests.unit.aerod.harness import C1, H1, H1_V4, H2, H2_V4, Link, ip4, ip6, lla, signature_key
+from tests.unit.aerod.harness import C1, C2, H1, H1_V4, H2, H2_V4, Link, ip4, ip6, lla, signature_key
 
 OVER = {
     "ipv4": {},
@@ -88,7 +88,7 @@ def test_only_the_first_fragment_is_signed() -> None:
     link = Link(**HOW["signed"]).settled()
     packet = ip6(H1, H2, 1500)
     first, second = (decode(d.payload, d.local, d.remote) for d in sent(link, packet))
-    key = signature_key(C1.hex(), b"")
+    key = signature_key(C1)
     pair = signature.pair_key(key.secret, S1_L2.ip)
     assert first.signature == signature.sign(key.id, pair, packet)
     assert second.signature is None
@@ -97,12 +97,16 @@ def test_only_the_first_fragment_is_signed() -> None:
 def test_each_hop_signs_anew() -> None:
     """A packet has the key of the two neighbors it is between."""
     link = Link(**HOW["signed"]).settled()
-    before = len(link.log)
-    link.c1.send(ip6(H1, H2))
+    before, packet = len(link.log), ip6(H1, H2)
+    link.c1.send(packet)
     link.run(0.1)
-    ids = [signature.key_id(decode(d.payload, d.local, d.remote).signature) for _unused, d in link.log[before:]]
-    expected = [signature_key(name, b"").id for name in (C1.hex(), "s1", "s2", (b"\x00\x02\x00\x00\xb0\xe2\x02").hex())]
-    assert ids == expected
+    hops = [datagram for _unused, datagram in link.log[before:]]
+    uppers = (hops[0].remote, hops[1].remote, hops[2].remote, hops[3].local)
+    owners = (C1, INFRASTRUCTURE, INFRASTRUCTURE, C2)
+    for datagram, owner, upper in zip(hops, owners, uppers, strict=True):
+        key = signature_key(owner)
+        made = decode(datagram.payload, datagram.local, datagram.remote).signature
+        assert made == signature.sign(key.id, signature.pair_key(key.secret, upper.ip), packet)
 
 
 def signed(packet: bytes, key: Key, upper=S1_L2.ip) -> bytes:
@@ -113,8 +117,7 @@ def signed(packet: bytes, key: Key, upper=S1_L2.ip) -> bytes:
 def test_what_is_not_rightly_signed_is_dropped() -> None:
     """AERO-039: unsigned, changed, signed for another Server, with an unknown or somebody else's key."""
     link = Link(**HOW["signed"]).settled()
-    packet, own = ip6(H1, H2), signature_key(C1.hex(), b"")
-    other = signature_key((b"\x00\x02\x00\x00\xb0\xe2\x02").hex(), b"")
+    packet, own = ip6(H1, H2), signature_key(C1)
     good = signed(packet, own)
     bad = [
         (packet, "unsigned"),
@@ -122,7 +125,8 @@ def test_what_is_not_rightly_signed_is_dropped() -> None:
         (good[:-1] + bytes([good[-1] ^ 1]), "signature"),
         (signed(packet, own, upper=lla("203.0.113.12").ip), "signature"),
         (signed(packet, own._replace(id=own.id ^ 1)), "signature"),
-        (signed(packet, other), "signature"),
+        (signed(packet, signature_key(C2)), "signature"),
+        (signed(packet, signature_key()), "signature"),
     ]
     for payload, reason in bad:
         before = link.s1.node.counters().get("drop_" + reason, 0)
@@ -160,9 +164,8 @@ def test_a_key_is_good_for_one_client_alone() -> None:
     link.run(3)
     solicits = [d for name, d in link.log if name == "c1"]
     message = decode(solicits[0].payload, solicits[0].local, solicits[0].remote).body
-    other = signature_key((b"\x00\x02\x00\x00\xb0\xe2\x02").hex(), b"")
     before = link.s1.node.counters()["dhcpv6_relayed"]
-    link.s1.inject(signed(bytes(message), other), lla("192.0.2.9"))
+    link.s1.inject(signed(bytes(message), signature_key(C2)), lla("192.0.2.9"))
     assert link.s1.node.counters()["dhcpv6_relayed"] == before
     assert link.s1.drops() == {"drop_signature": 1}
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from aerod.address import Prefix
-from tests.unit.aerod.harness import H1, H2, Link, Nat, ip6, lla, underlay
+from tests.unit.aerod.harness import C1, H1, H2, Link, Nat, ip6, lla, underlay
 from tests.unit.aerod.nodes.test_whole_link import assert_traffic
 
 
@@ -99,6 +99,17 @@ def test_client_at_another_address() -> None:
     assert_traffic(link)
 
 
+def test_client_that_shall_have_fewer_servers() -> None:
+    """The others are left in order: they would go on drawing its traffic until the lease ends."""
+    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=2).settled()
+    client = replace(link.c1.config.client, server_count=1)
+    link.c1.config = replace(link.c1.config, client=client)
+    restarted(link, link.c1)
+    link.run(10)
+    at = [s.name for s in (link.s1, link.s2) if C1.hex() in {n["client_id"] for n in s.node.leases(link.now)}]
+    assert len(at) == len(link.c1.node.leases(link.now)) == 1
+
+
 def test_client_after_its_lease_ended() -> None:
     """It starts over."""
     link = Link().settled()
@@ -157,6 +168,6 @@ def test_relay_keeps_nothing() -> None:
     link.r1.start({})
     assert link.r1.node.status(link.now)["routes"] == 0
     for prefix in link.s1.routes | link.s2.routes:
-        link._announce(prefix)
+        link.announce(prefix)
     assert_traffic(link)
     assert Prefix.parse("2001:db8:1::/64") in link.s2.routes

@@ -156,7 +156,7 @@ def test_second_server_takes_over_the_routes() -> None:
     acp = Prefix.parse("2001:db8:1000:2000::/56")
     link.settle(link.s1)
     link.s1.routes.discard(acp)
-    link._announce(acp)
+    link.announce(acp)
     link.c2.send(ip6(H2, H1))
     link.run(1)
     assert len(link.c1.take_delivered()) == 1

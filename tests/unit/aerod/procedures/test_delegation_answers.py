@@ -128,3 +128,29 @@ def test_sol_max_rt_is_followed() -> None:
     link.run(2000)
     times = [d for name, d in link.log if name == "c1"]
     assert 30 < len(times) < 50
+
+
+def test_a_late_grant_is_not_forgotten() -> None:
+    """A Server that was given up answers at last: it has the lease, so it gets a Release."""
+    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=1)
+    late = []
+    link.s1.kea.silent = True
+    original = link.s1.kea.answer
+
+    def answer(packet, header, now):
+        link.s1.kea.silent = False
+        late.extend(original(packet, header, now))
+        return []
+
+    link.s1.kea.answer = answer
+    link.run(40)
+    (association,) = link.c1.node.leases(link.now)
+    assert association["server"] == "fe80::c" and late
+    link.s1.kea.answer = original
+    link.s1.send(late[-1])
+    link.run(0.1)
+    assert link.s1.node.leases(link.now)
+    link.run(15)
+    assert not link.s1.node.leases(link.now) and not link.s1.kea.leases
+    (association,) = link.c1.node.leases(link.now)
+    assert association["server"] == "fe80::c" and link.c1.leases

@@ -35,6 +35,42 @@ def test_a_lost_rebind_is_repeated_after_a_second() -> None:
     assert link.s1.node.leases(link.now)[0]["link"] == "203.0.113.150"
 
 
+def test_an_address_that_is_there_before_its_routes_is_told_as_soon_as_they_are() -> None:
+    """O-27: what went nowhere for want of a route is not repeated a second later only."""
+    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=2).settled()
+    link.cut.add("203.0.113.150")
+    link.c1.set_underlays(underlay("203.0.113.150"))
+    link.run(0.1)
+    link.cut.clear()
+    link.c1.node.route_appeared("eth9", link.now)
+    link.run(0.1)
+    assert "203.0.113.150" not in told(link)
+    link.c1.node.route_appeared("eth0", link.now)
+    link.run(0.1)
+    assert told(link).count("203.0.113.150") == 2
+
+
+def test_routes_that_come_and_go_do_not_make_a_client_talk_without_end() -> None:
+    """What nobody answers is repeated ever less often, down to once a second."""
+    link = Link().settled()
+    link.cut.add("203.0.113.150")
+    link.c1.set_underlays(underlay("203.0.113.150"))
+    before = len(link.log)
+    for _unused in range(1000):
+        link.c1.node.route_appeared("eth0", link.now)
+        link.run(0.01)
+    assert len(link.log) - before < 25
+    assert link.c1.node.leases(link.now)[0]["state"] == "bound"
+    link.cut.clear()
+    link.run(1.1)
+    assert told(link).count("203.0.113.150") == 1
+
+
+def told(link: Link) -> list[str]:
+    """Where Servers send what is for their Clients."""
+    return [entry["link"] for server in (link.s1, link.s2) for entry in server.node.leases(link.now)]
+
+
 def test_links_come_and_go() -> None:
     """AERO-186 to 188: each usable link is told with its own Link ID, a departing one with Preference 0."""
     link = Link().settled()

@@ -22,7 +22,7 @@ def crash(link: Link, server) -> None:
     server.up = False
     routes, server.routes = server.routes, set()
     for prefix in routes:
-        link._announce(prefix)
+        link.announce(prefix)
 
 
 def gap_after(link: Link, seconds: float) -> tuple[float, float]:

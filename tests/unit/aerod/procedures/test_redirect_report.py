@@ -37,13 +37,14 @@ def test_on_the_way_to_no_answer() -> None:
         (row,) = link.c1.node.redirects(link.now)
         assert (row["destination"], row["direct"], row["via"]) == ("2001:db8:1::/64", False, "fe80::b")
         reasons.append(row["reason"])
+    silence = "no answer to 3 Predirects: the peer refuses, is silent, or has no common IP family"
     assert reasons == [
         "Predirect 1 of 3 sent 0.5 s ago, not answered yet",
         "Predirect 1 of 3 sent 1.1 s ago, not answered yet",
         "Predirect 2 of 3 sent 1.0 s ago, not answered yet",
-        "no answer to 3 Predirects: the peer refuses or is silent; next try in 30 s",
-        "no answer to 3 Predirects: the peer refuses or is silent; next try in 20 s",
-        "no answer to 3 Predirects: the peer refuses or is silent; next try with the next packet",
+        f"{silence}; next try in 30 s",
+        f"{silence}; next try in 20 s",
+        f"{silence}; next try with the next packet",
     ]
     link.run(120)
     assert link.c1.node.redirects(link.now) == []

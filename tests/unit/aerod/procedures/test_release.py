@@ -70,6 +70,28 @@ def test_the_old_server_follows_for_five_seconds(link) -> None:
     assert entry(link.s2, link)["links"][0]["address"] == "203.0.113.101"
 
 
+def test_the_old_server_is_announced_for_half_of_that(link) -> None:
+    """It goes on forwarding while the Relays change over to the new one."""
+    move(link)
+    link.run(3.5)
+    assert entry(link.s1, link) is not None and ACP not in link.s1.routes
+    link.run(3)
+    assert entry(link.s1, link) is None and ACP not in link.s1.routes
+
+
+def test_a_client_that_comes_back_is_announced_again() -> None:
+    """Within the grace its entry was never gone, but its announcement was."""
+    link = Link(c1_servers=(S1, S2), move_interval=0).settled()
+    move(link)
+    link.run(3.5)
+    assert ACP not in link.s1.routes
+    move(link, S1)
+    link.run(1.2)
+    assert ACP in link.s1.routes
+    link.run(10)
+    assert ACP in link.s1.routes and ACP not in link.s2.routes
+
+
 def test_nothing_is_lost(link) -> None:
     """Not one packet, either way, and none goes in circles."""
     streams = Stream(link, link.c1, H1, link.c2, H2), Stream(link, link.c2, H2, link.c1, H1)
@@ -156,10 +178,9 @@ def test_crossing_releases_do_not_loop() -> None:
         packet = ip6("3fff:1::1", H1)
         before = len(link.log)
         link.r1.send(packet)
-        link.run(1)
+        link.run(0.4)
         sent = [name for name, d in link.log[before:] if d.payload == packet]
         assert sent == ["r1", "s1"]
-        link.run(1)
     assert link.s2.node.counters()["drop_from_other_server"] == drops + 3
 
 

@@ -8,7 +8,7 @@ import pytest
 from aerod.address import parse_address
 from aerod.wire import nd
 from aerod.wire.nd_options import LinkLayerOption, Nonce, RedirectedHeader
-from tests.unit.aerod.harness import H1, H1_V4, H2, H2_V4, Link, ip4, ip6, lla
+from tests.unit.aerod.harness import H1, H1_V4, H2, H2_V4, Link, ip4, ip6, lla, underlay
 from tests.unit.aerod.procedures.nd_log import C1_LL, C2_LL, dynamic, nd_sent, tllao
 from tests.unit.aerod.procedures.redirection_talk import (
     S1_AT,
@@ -51,17 +51,60 @@ def test_an_unwilling_client_is_silent() -> None:
     assert link.c2.drops() == {"drop_nd_refused": 1} and dynamic(link.c2, link) == []
 
 
+def two_families() -> Link:
+    """A network where c1 is on IPv4 only and c2 on IPv6 only."""
+    return Link(c2=("fd00:ae::102",), c2_servers=("fd00:ae::12", "203.0.113.12"), optimise=True).settled()
+
+
 def test_different_families_stay_with_the_server() -> None:
-    """AERO-172: a peer that is on IPv6 only is not for one on IPv4 only."""
-    link = Link(c2=("fd00:ae::102",), c2_servers=("fd00:ae::12",), optimise=True).settled()
+    """AERO-172: the Predirect of a peer that none of our links reaches is ignored: no entry, no answer."""
+    link = two_families()
     for _unused in range(4):
         assert hops(link, ip6(H1, H2)) == THROUGH
+        link.run(1)
     assert len(link.c2.take_delivered()) == 4
+    assert nd_sent(link, nd.Redirect) == [] and dynamic(link.c1, link) == dynamic(link.c2, link) == []
+    assert link.c2.drops() == {"drop_no_common_family": 3}
     (row,) = link.c1.node.redirects(link.now)
-    assert row["reason"].startswith("no common IP family")
-    # The entry of the Redirect is not made, and the question is not repeated at once.
-    assert dynamic(link.c1, link) == []
-    assert len([m for m in nd_sent(link, nd.Predirect) if m.sender == "c1"]) == 1
+    assert "no common IP family" in row["reason"]
+
+
+def test_who_was_asked_knows_why() -> None:
+    """AERO-172: it asks nobody itself whose Predirect told that it cannot be reached, and says so."""
+    link = two_families()
+    hops(link, ip6(H1, H2))
+    before = len(link.log)
+    for _unused in range(3):
+        link.c2.send(ip6(H2, H1))
+        link.run(1)
+    assert [m for m in nd_sent(link, nd.Predirect, before) if m.sender == "c2"] == []
+    assert len(link.c1.take_delivered()) == 3
+    (row,) = link.c2.node.redirects(link.now)
+    assert (row["destination"], row["direct"]) == ("2001:db8:1000:2000::/56", False)
+    assert row["reason"].startswith("no common IP family 3 s ago, next try in 27 s")
+
+
+def test_a_peer_that_comes_to_our_family_is_reached() -> None:
+    """AERO-172: nothing is remembered for longer than the silence after unanswered questions."""
+    link = two_families()
+    hops(link, ip6(H1, H2))
+    link.c2.set_underlays(underlay("203.0.113.102"))
+    for _unused in range(36):
+        link.c1.send(ip6(H1, H2))
+        link.c2.send(ip6(H2, H1))
+        link.run(1)
+    for client in (link.c1, link.c2):
+        (row,) = client.node.redirects(link.now)
+        assert row["direct"], row
+
+
+def test_a_course_that_is_direct_stays_so(link) -> None:
+    """AERO-172: what a Predirect with other links says does not end what works."""
+    hops(link, ip6(H1, H2))
+    other = question(link, source=C2_LL, prefix_length=64, to=C1_LL, options=(tllao(0, 255, "fd00:ae::102"),))
+    link.c1.inject(other, S1_AT)
+    assert link.c1.drops() == {"drop_no_common_family": 1}
+    assert hops(link, ip6(H1, H2)) == ["c1"]
 
 
 def test_a_predirect_opens_the_way_to_us(link) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 import threading
@@ -29,6 +30,7 @@ class Daemon:
             "counters": lambda: {"received": 7},
             "add": lambda a, b=1: a + b,
             "refuse": _refuse,
+            "recall": lambda prefixes: {"prefixes": len(prefixes), "clients": 1},
             "large": lambda: "x" * 3_000_000,
         }
         self.control = Control(self.loop, path, commands, lambda: self.event)
@@ -83,7 +85,7 @@ def test_answers(lines):
         ("{", "Expecting"),
         ("[]", "a request is"),
         ('{"command": 3}', "a request is"),
-        ('{"command": "dance"}', "unknown command 'dance', known are add, counters, large, refuse, watch"),
+        ('{"command": "dance"}', "unknown command 'dance', known are add, counters, large, recall, refuse, watch"),
         ('{"command": "add", "c": 1}', "unexpected keyword"),
         ('{"command": "refuse"}', "not now"),
     ],
@@ -136,3 +138,12 @@ def test_aeroctl_errors_say_what_to_do(daemon, tmp_path, capsys):
     assert "systemctl status aerod" in capsys.readouterr().err
     assert aeroctl.main(["status", "--socket", str(daemon.path)]) == 1
     assert "unknown command 'status'" in capsys.readouterr().err
+
+
+def test_aeroctl_recall(daemon, capsys, monkeypatch):
+    """More prefixes on stdin than one request takes; none at all is nothing to do."""
+    given = "".join(f"2001:db8:{number:x}::/64\n" for number in range(2500))
+    for text, prefixes, clients in ((given, 2500, 3), ("", 0, 0)):
+        monkeypatch.setattr("sys.stdin", io.StringIO(text))
+        assert aeroctl.main(["recall", "--json", "--socket", str(daemon.path)]) == 0
+        assert json.loads(capsys.readouterr().out) == {"prefixes": prefixes, "clients": clients}

@@ -18,7 +18,7 @@ class OneLink:
 
 
 def commands(link: Link, host):
-    operator = Operator(host.config, host.node, OneLink(), dict)
+    operator = Operator(host.config, host.node, OneLink(), dict, lambda: None)
     return operator.commands(lambda: link.settle(host))
 
 
@@ -62,3 +62,13 @@ def test_damping() -> None:
     ]
     options = aeroctl._parser().parse_args(["drain", "--stop"])
     assert (options.command, options.stop) == ("drain", True)
+
+
+def test_recall(link) -> None:
+    """Prefixes in words, IPv4 ones also as DHCPv6 has them; nothing is done if one of them is none."""
+    run = commands(link, link.s1)
+    with pytest.raises(ValueError, match="is not a prefix"):
+        run["recall"](prefixes=["198.51.100.32/28", "nonsense"])
+    assert run["recall"](prefixes=["::ffff:198.51.100.32/124"]) == {"prefixes": 1, "clients": 1}
+    with pytest.raises(ValueError, match="only a Server"):
+        commands(link, link.c1)["recall"](prefixes=[])

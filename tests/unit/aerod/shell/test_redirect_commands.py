@@ -26,7 +26,7 @@ def link(monkeypatch) -> Link:
 
 def ask(link: Link, command: str, *words: str) -> str:
     """What the command prints at c1, its arguments parsed as on the command line."""
-    operator = Operator(link.c1.config, link.c1.node, OneLink(), dict)
+    operator = Operator(link.c1.config, link.c1.node, OneLink(), dict, lambda: None)
     options = vars(aeroctl._parser().parse_args([command, *words]))
     arguments = {key: options[key] for key in ("address", "kind") if options.get(key) is not None}
     result = operator.commands(lambda: None)[command](**arguments)

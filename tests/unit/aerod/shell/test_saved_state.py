@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -63,3 +64,25 @@ def test_half_written_file_of_a_crash_is_in_nobodys_way(path):
     SavedState(path, IDENTITY).save({"a": 1})
     assert SavedState(path, IDENTITY).load()[0]["a"] == 1
     assert [entry.name for entry in path.parent.iterdir()] == ["state.json"]
+
+
+def test_a_full_disk(path, monkeypatch):
+    """The old state stays whole, the half of the new one goes, and the error is the caller's to count."""
+    saved = SavedState(path, IDENTITY)
+    saved.save({"a": 1})
+
+    def full(_fd):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        saved.save({"a": 2})
+    assert SavedState(path, IDENTITY).load()[0]["a"] == 1
+    assert [entry.name for entry in path.parent.iterdir()] == ["state.json"]
+
+
+def test_a_file_that_cannot_be_read(path):
+    """The start is clean."""
+    path.mkdir()
+    state, warning = SavedState(path, IDENTITY).load()
+    assert state is None and "cannot be read" in warning

@@ -5,19 +5,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
 from ansible_collections.aero.link.plugins.filter.addresses import FilterModule
-from ansible_collections.aero.link.plugins.module_utils import _model
-
-COLLECTION = Path(_model.__file__).parents[2]
-EXAMPLE = COLLECTION / "inventories" / "example"
-PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
+from ansible_collections.aero.link.tests.unit.plugins.action.example_inventory import (
+    COLLECTION,
+    EXAMPLE,
+    PLAYBOOK,
+    Inventory,
+)
 
 pytestmark = pytest.mark.skipif(
     not (EXAMPLE.is_dir() and PLAYBOOK.exists()), reason="needs the example inventory and ansible-playbook")
@@ -35,47 +33,6 @@ SHOW = """
 """
 
 
-class Inventory:
-    """A copy of the example inventory with secrets, to be spoilt."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "inventory"
-        shutil.copytree(EXAMPLE, self.folder)
-        secrets = self.folder / "group_vars" / "aero" / "secrets.yml"
-        secrets.with_name("secrets.yml.example").rename(secrets)
-        (folder / "ansible.cfg").touch()
-
-    def group(self, group: str, **values) -> None:
-        path = self.folder / "group_vars" / group
-        path.mkdir(exist_ok=True)
-        (path / "z_spoilt.yml").write_text(yaml.safe_dump(values))
-
-    def host(self, host: str, **values) -> None:
-        path = self.folder / "host_vars" / f"{host}.yml"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(yaml.safe_dump(values))
-
-    def run(self, *arguments: str, playbook: str = "aero.link.validate") -> tuple[int, str]:
-        environment = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTION.parents[2]),
-            "ANSIBLE_CONFIG": str(self.folder.parent / "ansible.cfg"),
-            "ANSIBLE_LOCAL_TEMP": str(self.folder.parent / "tmp"),
-            "ANSIBLE_NOCOLOR": "1",
-        }
-        done = subprocess.run(
-            [PLAYBOOK, "-i", self.folder, playbook, *arguments],
-            env=environment, cwd=self.folder.parent, capture_output=True, text=True, timeout=120, check=False)
-        return done.returncode, done.stdout + done.stderr
-
-    def mistakes(self, *arguments: str) -> list[str]:
-        """The lines of the one message."""
-        code, output = self.run(*arguments)
-        assert code != 0, output
-        message = output.partition("nothing was contacted:\n")[2].partition("\nOrigin:")[0]
-        return message.splitlines()
-
-
 @pytest.fixture
 def inventory(tmp_path):
     return Inventory(tmp_path)
@@ -87,10 +44,15 @@ def test_the_example_is_right(inventory):
     assert "WARNING" not in output
 
 
-def test_an_underlay_without_protection_is_warned_of(inventory):
-    inventory.group("aero", aero_underlay_protected=False)
+@pytest.mark.parametrize(("mode", "said"), [
+    ("duid", "aero_underlay_protected = false with aero_dhcp_authentication = duid: whoever knows a Client's ID"),
+    ("psk", "aero_underlay_protected = false: whoever can send on the underlay"),
+])
+def test_an_underlay_without_protection_is_warned_of(inventory, mode, said):
+    """Of DHCPv6 without keys in particular (AERO-144)."""
+    inventory.group("aero", aero_underlay_protected=False, aero_dhcp_authentication=mode)
     code, output = inventory.run()
-    assert (code, "[WARNING]: aero_underlay_protected = false: whoever can send" in output) == (0, True), output
+    assert (code, f"[WARNING]: {said}" in " ".join(output.split())) == (0, True), output
 
 
 def test_no_secret_is_printed(inventory):
@@ -98,6 +60,7 @@ def test_no_secret_is_printed(inventory):
     assert "2001:db8" in output
     assert "change-me" not in output
     assert "Y2hhbmdlLW1l" not in output
+    assert "6368616e67" not in output
 
 
 @pytest.mark.parametrize("limit", ["client1", "relay1:server2", "ns1"])
@@ -191,7 +154,7 @@ def test_role_groups_and_table_at_once(inventory):
     lines = inventory.mistakes()
     assert lines[0] == ("relay1: groups = aero_relays, aero_servers: more than one role; "
                         "allowed: one of aero_relays, aero_servers, aero_clients")
-    assert [line.partition(": ")[0] for line in lines[-2:]] == [f"{table}:7"] * 2
+    assert [line.partition(": ")[0] for line in lines[-2:]] == [f"{table}:8"] * 2
 
 
 def test_many_mistakes_do_not_drown_the_terminal(inventory):
@@ -203,7 +166,8 @@ def test_many_mistakes_do_not_drown_the_terminal(inventory):
 
 
 def test_filters_and_module_are_documented(tmp_path):
-    for kind, short in {"filter": sorted(FilterModule().filters()), "module": ["validate_link"]}.items():
+    for kind, short in {"filter": sorted(FilterModule().filters()), "module": ["acp_table", "validate_link"],
+                        "lookup": ["acp_lookup"]}.items():
         names = [f"aero.link.{name}" for name in short]
         shown = subprocess.run(
             [PLAYBOOK.with_name("ansible-doc"), "--json", "-t", kind, *names],

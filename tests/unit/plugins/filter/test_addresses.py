@@ -52,25 +52,3 @@ def test_refusal(name, arguments, message):
     with pytest.raises(AnsibleFilterError) as error:
         FILTERS[name](*arguments)
     assert str(error.value) == message
-
-
-def test_table_rows(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_text("client_id,acps,name,comment\n"
-                    "00:03:00:01:52:54:00:12:34:57,2001:db8:2::/64,,\n"
-                    "000300015254001234AB,2001:db8:1::/56 198.51.100.32/28,c1,\n")
-    assert FILTERS["acp_table"](str(path), ["2001:db8::/32", "198.51.100.0/24"]) == [
-        {"client_id": "00:03:00:01:52:54:00:12:34:57",
-         "acps": [{"prefix": "2001:db8:2::/64", "delegated": "2001:db8:2::/64"}]},
-        {"client_id": "00:03:00:01:52:54:00:12:34:ab",
-         "acps": [{"prefix": "2001:db8:1::/56", "delegated": "2001:db8:1::/56"},
-                  {"prefix": "198.51.100.32/28", "delegated": "::ffff:198.51.100.32/124"}]}]
-
-
-def test_table_with_mistakes(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_text("client_id,acps,name,comment\nzz,2001:db9::/32,,\n")
-    with pytest.raises(AnsibleFilterError) as error:
-        FILTERS["acp_table"](str(path), ["2001:db8::/32"])
-    assert [line.split(": ")[1] for line in str(error.value).splitlines()] == [
-        "acps = 2001:db9::/32", "client_id = zz"]

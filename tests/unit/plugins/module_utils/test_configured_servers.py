@@ -3,17 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import jinja2
 import pytest
-from ansible.plugins.filter.core import FilterModule
 from ansible_collections.aero.link.plugins.module_utils import _model
 
-from aerod import config
 from tests.unit.plugins.module_utils.link_inventory import GROUPS, link_hosts, underlay
+from tests.unit.plugins.module_utils.rendered_configs import configurations
 
-TEMPLATE = Path(__file__).resolve().parents[4] / "roles" / "node" / "templates" / "aerod.toml.j2"
 ALL = {**GROUPS, "all": [host for group in GROUPS.values() for host in group]}
 
 
@@ -28,22 +23,8 @@ def hosts(tmp_path):
     return hosts
 
 
-def configurations(hosts):
-    """What ``aerod --check`` would say to the file of each node."""
-    link, errors = _model.build(hosts, ALL)
-    assert errors == []
-    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(FilterModule().filters())
-    template = environment.from_string(TEMPLATE.read_text())
-    texts = {
-        name: template.render(aero_link=link, _node_me=me, inventory_hostname=name)
-        for name, me in link["hosts"].items() if me["role"] != "name_server"
-    }
-    return {name: config.parse(text, name) for name, text in texts.items()}
-
-
 def test_both_sides_know_each_other(hosts):
-    files = configurations(hosts)
+    files = configurations(hosts, GROUPS)
     c1 = files["c1"]
     assert [(neighbor.name, neighbor.id) for neighbor in c1.neighbors] == [("s2", 12), ("s1", 11)]
     assert [str(acp) for acp in c1.client.acps] == ["2001:db8:1::/56", "198.51.100.32/28"]
@@ -56,14 +37,14 @@ def test_both_sides_know_each_other(hosts):
 
 
 def test_other_clients_use_dhcpv6(hosts):
-    c2 = configurations(hosts)["c2"]
+    c2 = configurations(hosts, GROUPS)["c2"]
     assert c2.neighbors == () and c2.client.acps == () and c2.client.prefixes == 1
     assert not c2.client.synthesized_ra
 
 
 def test_a_client_that_needs_a_router(hosts):
     hosts["c2"]["aero_synthesized_ra"] = True
-    assert configurations(hosts)["c2"].client.synthesized_ra
+    assert configurations(hosts, GROUPS)["c2"].client.synthesized_ra
 
 
 @pytest.mark.parametrize(

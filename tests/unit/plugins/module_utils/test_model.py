@@ -8,6 +8,7 @@ import time
 
 import pytest
 from ansible_collections.aero.link.plugins.module_utils import _model
+from ansible_collections.aero.link.plugins.module_utils._model_values import Rows
 from ansible_collections.aero.link.tests.unit.plugins.module_utils.link_inventory import (
     BARE,
     DUID,
@@ -38,6 +39,18 @@ def test_link_values_have_their_defaults(hosts):
         "dns_tsig_algorithm": "hmac-sha256", "dns_zone": "example.net",
         "capability_suffix": "aero.linkupnetworks.net", "capability_zone": "aero.linkupnetworks.net",
         "name_servers": ["ns1"]}
+
+
+def test_a_table_given_as_data(hosts):
+    rows = Rows([{"client_id": DUID[name], "acps": acps, "name": name} for name, acps in
+                 (("c1", ["2001:db8:1::/56", "198.51.100.32/28"]), ("c2", "2001:db8:2::/64"))])
+    of_file, _errors = _model.build(hosts, GROUPS)
+    for variables in hosts.values():
+        variables["aero_acp_table"] = rows
+    link, errors = _model.build(hosts, GROUPS)
+    assert errors == []
+    assert link.pop("acp_table") == {**of_file.pop("acp_table"), "file": "aero_acp_table"}
+    assert link == of_file
 
 
 def test_relays_servers_and_clients(hosts):

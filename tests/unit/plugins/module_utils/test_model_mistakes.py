@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import pytest
 from ansible_collections.aero.link.plugins.module_utils import _model
-from ansible_collections.aero.link.plugins.module_utils._model_values import Failed
+from ansible_collections.aero.link.plugins.module_utils._model_values import Failed, Rows
 from ansible_collections.aero.link.tests.unit.plugins.module_utils.link_inventory import (
     BARE,
     DUID,
@@ -187,7 +188,7 @@ def test_mistake_of_one_host(hosts, tmp_path, host, variable, value, line):
     ("aero_asps", [], "aero_asps = []: the link has no service prefix; allowed: one prefix or more"),
     ("aero_bgp_backend", "brid", "aero_bgp_backend = brid: unknown; did you mean bird? allowed: bird"),
     ("aero_bgp_backend", "frr", "aero_bgp_backend = frr: unknown; allowed: bird"),
-    ("aero_dhcp_backend", "isc", "aero_dhcp_backend = isc: unknown; allowed: kea"),
+    ("aero_dhcp_backend", "dnsmasq", "aero_dhcp_backend = dnsmasq: unknown; allowed: kea, kea_postgresql, isc"),
     ("aero_vendor_options", "draft", "aero_vendor_options = draft: unknown; did you mean draft52? "
      "allowed: rfc8415, draft52"),
     ("aero_port", 0, "aero_port = 0: out of range; allowed: 1 to 65535"),
@@ -297,7 +298,19 @@ def test_client_that_cannot_find_a_server(hosts):
     hosts["c2"]["aero_client_server_addresses"] = ["203.0.113.11"]
     assert refused(hosts) == [
         "c1: aero_client_server_addresses = []: the Client cannot find Servers, since nothing publishes "
-        "linkupnetworks.<aero_domain>; allowed: addresses of Servers here, or an aero_dns_update_server"]
+        "linkupnetworks.<aero_domain>; allowed: addresses of Servers here, an aero_dns_update_server, or "
+        "aero_underlay_multicast = true"]
+
+
+def test_a_group_of_the_underlay_needs_no_names(hosts):
+    for variables in hosts.values():
+        variables["aero_dns_update_server"] = ""
+        variables["aero_underlay_multicast"] = True
+    assert _model.build(hosts, GROUPS)[1] == []
+    for variables in hosts.values():
+        variables["aero_encapsulation"] = "raw"
+    assert refused(hosts) == ["all hosts: aero_underlay_multicast = true: of no use with aero_encapsulation = raw, "
+                              "which has no UDP; allowed: false"]
 
 
 def test_mistakes_of_the_table_come_last_with_file_and_line(hosts, tmp_path):
@@ -314,6 +327,24 @@ def test_table_that_is_not_there(hosts, tmp_path):
         variables["aero_acp_table"] = "none.csv"
     assert refused(hosts) == [
         f"{tmp_path}/none.csv: cannot be read: No such file or directory; allowed: a readable file"]
+
+
+@pytest.mark.parametrize("value", ["", 5, {"c1": "2001:db8::/64"}])
+def test_table_that_is_neither_a_path_nor_a_list(hosts, value):
+    for variables in hosts.values():
+        variables["aero_acp_table"] = value
+    assert [line.partition("allowed: ")[2] for line in refused(hosts)] == [
+        "the path of a file (.csv, .yml, .yaml, .json), or a list of dictionaries"]
+
+
+def test_hosts_with_different_rows_are_told_without_showing_them(hosts):
+    rows = [{"client_id": DUID["c1"], "acps": "2001:db8:1::/56", "key": "5ec2e7" * 8}]
+    for host, variables in hosts.items():
+        variables["aero_acp_table"] = Rows(rows if host != "s1" else [{**rows[0], "key": "5ec2e8" * 8}])
+    (error,) = [line for line in refused(hosts) if "aero_acp_table = " in line]
+    assert re.fullmatch(r"s1: aero_acp_table = \(1 rows, \w{16}\): c1 has \(1 rows, \w{16}\); "
+                        "allowed: one value for the whole link", error)
+    assert "5ec2e" not in error
 
 
 def test_all_mistakes_at_once_sorted_by_host(hosts):

@@ -9,17 +9,15 @@ import threading
 from pathlib import Path
 
 import pytest
+from ansible_collections.aero.link.plugins.module_utils import _back_end_kea as kea
 from ansible_collections.aero.link.plugins.module_utils import _node_facts_bird as bird
-from ansible_collections.aero.link.plugins.module_utils import _node_facts_kea as kea
 from ansible_collections.aero.link.plugins.module_utils import _node_facts_linux as linux
-from ansible_collections.aero.link.plugins.module_utils._acp_table import read
 from ansible_collections.aero.link.plugins.module_utils._node_facts_aerod import (
     Aerod,
     AerodError,
     drop_counters,
     leased_prefixes,
 )
-from ansible_collections.aero.link.plugins.module_utils._prefixes import parse_prefix
 
 CAPTURED = Path(__file__).parent / "captured"
 
@@ -140,49 +138,6 @@ def test_a_refusal_and_an_absent_bird_are_errors(serve, tmp_path):
         connection.ask("configure")
     with pytest.raises(bird.BirdError, match="No such file"):
         bird.Bird(str(tmp_path / "nothing"))
-
-
-def kea_config(*rows):
-    return {"subnet6": [{"id": 1, "reservations": [{"duid": duid, "prefixes": list(p)} for duid, p in rows]}]}
-
-
-ROW_1 = ("00:03:00:01:52:54:00:12:34:56", ["2001:db8:1000::/56", "::ffff:198.51.100.32/124"])
-ROW_2 = ("00:03:00:01:52:54:00:12:34:57", ["2001:db8:2000::/64"])
-
-
-def test_the_hash_of_the_installed_table_is_that_of_the_table(tmp_path):
-    """Computed from Kea's reservations and from the CSV file, the same; whatever the order of rows."""
-    csv = tmp_path / "table.csv"
-    csv.write_text(
-        "client_id,acps,name,comment\n"
-        "00:03:00:01:52:54:00:12:34:56,2001:db8:1000::/56 198.51.100.32/28,c1,\n"
-        "000300015254001234 57,2001:db8:2000::/64,c2,\n".replace(" 57", "57")
-    )
-    table = read(str(csv), [parse_prefix("2001:db8::/32"), parse_prefix("198.51.100.0/24")])
-    assert table.errors == []
-    installed = kea.reservation_table(kea_config(ROW_1, ROW_2))
-    assert installed.sha256 == kea.reservation_table(kea_config(ROW_2, ROW_1)).sha256 == table.sha256
-    other = kea.reservation_table(kea_config(ROW_1, (ROW_2[0], ["2001:db8:2001::/64"])))
-    assert other.sha256 != table.sha256
-
-
-def test_reservations_may_be_global():
-    """Kea allows them outside of subnets too."""
-    config = {"reservations": [{"duid": ROW_2[0], "prefixes": ROW_2[1]}], "subnet6": [{"id": 1}]}
-    assert kea.reservation_table(config).sha256 == kea.reservation_table(kea_config(ROW_2)).sha256
-
-
-def test_a_configuration_with_comments_and_includes(tmp_path):
-    """Lines of comment and included files are no obstacle; what is no JSON is an error."""
-    rows = json.dumps(kea_config(ROW_1)["subnet6"][0]["reservations"])
-    (tmp_path / "rows.json").write_text(f"// the table\n{rows}")
-    main = tmp_path / "kea.conf"
-    include = f'<?include "{tmp_path}/rows.json"?>'
-    main.write_text(f'# written by Ansible\n{{"Dhcp6": {{"reservations": {include}}}}}')
-    assert len(kea.reservation_table(kea.read_config(str(main))).rows) == 1
-    main.write_text('{"Dhcp6": ')
-    with pytest.raises(kea.KeaError, match=r"kea\.conf"):
-        kea.read_config(str(main))
 
 
 def test_kea_answers_and_refuses(tmp_path):

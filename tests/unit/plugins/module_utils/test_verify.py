@@ -52,9 +52,29 @@ BROKEN = {
         "n['c1']['firewall']['present'] = False",
         ["c1: nftables table inet aero: expected present, found absent"],
     ),
+    "mismatches": (
+        "n['s1']['mismatches'] = [{'name': 'neighbor without route', 'count': 7, 'sample': ['2001:db8:1::/64']}, "
+        "{'name': 'route not announced', 'count': 1, 'sample': []}]",
+        [
+            "s1: neighbor without route: expected none, found 7 (such as 2001:db8:1::/64)",
+            "s1: route not announced: expected none, found 1",
+        ],
+    ),
+    "state not saved": (
+        "n['c1']['aerod']['status']['save_error'] = 'No space left on device'",
+        ["c1: state of aerod: expected saved, found No space left on device"],
+    ),
     "wrong ID": (
         "n['s1']['aerod']['status']['id'] = 13",
         ["s1: ID of aerod: expected 11, found 13"],
+    ),
+    "old key at a Client": (
+        "n['c1']['aerod']['status']['authentication']['keys'] = [1]",
+        ["c1: IDs of the DHCPv6 keys: expected 2, found 1"],
+    ),
+    "a Server that does not authenticate": (
+        "n['s1']['aerod']['status']['authentication'] = None",
+        ["s1: IDs of the DHCPv6 keys: expected 2, 1, found none"],
     ),
     "address missing": (
         "n['s1']['interface']['addresses'] = ['fe80::d/64']",
@@ -104,11 +124,15 @@ BROKEN = {
     ),
     "table not loaded": (
         "n['s2']['delegated']['table_loaded'] = False",
-        ["s2: Kea: expected running with the installed configuration, found not so"],
+        ["s2: DHCP server: expected running with the installed configuration, found not so"],
+    ),
+    "other back end": (
+        "n['s2']['delegated']['backend'] = 'isc'",
+        ["s2: DHCP back end: expected kea, found isc"],
     ),
     "Kea deaf": (
         "n['s1']['delegated']['listening'] = False",
-        ["s1: Kea: expected listening on the AERO interface, found not so"],
+        ["s1: DHCP server: expected listening, found not so"],
     ),
     "Server without default": (
         "n['s1']['routes']['policy_table']['ipv6'] = []",

@@ -22,6 +22,8 @@ def link():
         "domain": "example.net",
         "asps": list(ASPS),
         "dns_update_server": "203.0.113.53",
+        "psk_ids": [2, 1],
+        "dhcp_backend": "kea",
         "acp_table": {"file": "acp_table.csv", "rows": 2, "acps": 3, "sha256": "ab" * 32},
         "relays": [],
         "servers": [],
@@ -47,7 +49,9 @@ def link():
 
 
 def _host(**values):
-    empty = {"id": None, "link_local": None, "bgp_outside": [], "acps": [], "eun_interface": ""}
+    empty = {"id": None, "link_local": None, "bgp_outside": [], "acps": [], "eun_interface": "",
+             "client_configured_servers": []}
+    empty["has_psk"] = values["role"] in ("server", "client")
     return {**empty, "firewall": True, **values}
 
 
@@ -68,12 +72,13 @@ def _address(interface, address):
 
 
 def _node(role, addresses=(), units=()):
+    keys = {"relay": None, "server": {"keys": [2, 1]}, "client": {"keys": [2]}}[role]
     return {
         "problems": [],
-        "versions": {"aerod": "0.1.0", "bird": "2.0.12", "kea": None, "kernel": "6.1", "python": "3.11"},
+        "versions": {"aerod": "0.1.0", "bird": "2.0.12", "dhcp": None, "kernel": "6.1", "python": "3.11"},
         "interface": {"name": "aero0", "present": True, "up": True, "addresses": list(addresses)},
         "addresses": [],
-        "aerod": {"running": True, "status": {"role": role, "id": None}},
+        "aerod": {"running": True, "status": {"role": role, "id": None, "authentication": keys}},
         "neighbors": {"permanent": [], "counts": {}, "sample": [], "lookup": {}},
         "leases": [],
         "prefixes": [],
@@ -86,6 +91,7 @@ def _node(role, addresses=(), units=()):
             "inside": {},
         },
         "bgp": None,
+        "mismatches": [],
         "names": [],
         "firewall": {"present": True, "rules_hash": "00"},
         "units": {unit: {"state": "active"} for unit in ("aero-firewall", "aero-interface", "aerod", *units)},
@@ -131,7 +137,7 @@ def _fill_relay(node):
 
 def _fill_server(node):
     node["delegated"] = {"prefixes": 3, "reservations": 2, "table_hash": "ab" * 32}
-    node["delegated"].update(table_loaded=True, listening=True)
+    node["delegated"].update(backend="kea", table_loaded=True, listening=True)
     for family in ("ipv4", "ipv6"):
         node["routes"]["policy_table"][family] = [{"type": "unicast", "dst": "default", "via": "fe80::1"}]
     for acps in ACPS.values():
@@ -150,6 +156,7 @@ def _client(name):
         {
             "server": link_local,
             "state": "bound",
+            "silent": False,
             "prefixes": [{"prefix": acp, "iaid": 1} for acp in acps],
             "seen_as": {"address": "203.0.113.10", "port": 8060},
             "behind_nat": name == "c1",

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright (c) The aero.link developers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Pre-shared keys of DHCPv6: master secrets, and the key of each Client that follows from them.
+
+No message of this module shows a secret.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import hmac
+import re
+import typing as t
+
+from ansible_collections.aero.link.plugins.module_utils._model_values import NOT_SHOWN, Place, closest, whole
+
+_KEYS = ("id", "secret")
+_LARGEST_ID = 4294967295
+_LEAST_BYTES = 32
+# As aerod/wire/dhcpv6_authentication.py has it.
+_LABEL = b"aero-client-key-1"
+
+
+def secrets(value: t.Any, at: Place) -> list[int] | None:
+    """Check secrets that keys follow from; return their IDs in the same order, which are no secret."""
+    if not isinstance(value, (list, tuple)):
+        return at.refuse(NOT_SHOWN, "not a list; allowed: a list of dictionaries with id and secret")
+    ids = [_secret(each, at / f"[{position}]") for position, each in enumerate(value)]
+    for number, times in sorted(collections.Counter(ids).items(), key=str):
+        if number is not None and times > 1:
+            at.refuse(NOT_SHOWN, f"the id {number} is there {times} times; allowed: each id once")
+    return ids if None not in ids else None
+
+
+def _secret(value: t.Any, at: Place) -> int | None:
+    if not isinstance(value, dict):
+        return at.refuse(NOT_SHOWN, "not a dictionary; allowed: the keys id and secret")
+    for key in value.keys() - set(_KEYS):
+        (at / f".{key}").refuse(NOT_SHOWN, f"unknown key; {closest(key, _KEYS)}allowed: {', '.join(_KEYS)}")
+    text = value.get("secret")
+    if text is None or not _is_secret(text):
+        shown = None if text is None else NOT_SHOWN
+        (at / ".secret").refuse(shown, f"not usable; allowed: hex digits for at least {_LEAST_BYTES} bytes, "
+                                       "as openssl rand -hex 32 prints them")
+    number = whole(value.get("id"))
+    if number is None or not 0 <= number <= _LARGEST_ID:
+        # Somebody may have mixed the two up.
+        shown = None if value.get("id") is None else NOT_SHOWN
+        return (at / ".id").refuse(shown, f"not usable; allowed: a whole number, 0 to {_LARGEST_ID}")
+    return number
+
+
+def _is_secret(text: t.Any) -> bool:
+    return isinstance(text, str) and re.fullmatch(rf"([0-9A-Fa-f]{{2}}){{{_LEAST_BYTES},}}", text) is not None
+
+
+def client_key(master: str, client_id: str) -> str:
+    """The key of a Client in hex digits; ``master`` and ``client_id`` are hex digits, too."""
+    message = _LABEL + bytes.fromhex(client_id)
+    return hmac.new(bytes.fromhex(master), message, hashlib.sha256).hexdigest()

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Streams of numbered packets between nodes of the lab, and what became of their packets."""
+
+from __future__ import annotations
+
+import bisect
+import shutil
+import subprocess
+import sys
+import time
+from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from tests.lab.door import in_namespace
+
+SCRIPT = str(Path(__file__).with_name("stream.py"))
+RATE = 1000
+_FIRST_PORT = 5010
+# The streams are the clock of the measurement: they must not wait behind what they measure.
+_AT_ONCE = ("chrt", "-r", "1") if shutil.which("chrt") else ()
+# A stream is back if one of its last packets came, sent within so many seconds of the end.
+_AT_LAST = 0.3
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A stream from one node to another node's address, ``rate`` packets a second."""
+
+    sender: str
+    receiver: str
+    to: str
+    words: str
+    rate: int = RATE
+
+    def __str__(self) -> str:
+        return f"{self.sender} to {self.receiver}, {self.words}"
+
+    def arrives(self) -> bool:
+        """Whether at least every other packet of the running stream gets to its receiver now."""
+        before = self._received()
+        time.sleep(0.2)
+        return self._received() - before > 0.1 * self.rate
+
+    def _received(self) -> int:
+        """Packets that came in at the receiver's first interface."""
+        read = ("cat", "/sys/class/net/eth0/statistics/rx_packets")
+        enter = ["ip", "netns", "exec", f"aero-{self.receiver}"]
+        return int(subprocess.run([*enter, *read], capture_output=True, text=True, check=True).stdout)
+
+    def round_trip(self) -> float:
+        """The median round trip time of an unloaded path, in s."""
+        ping = ("ping", "-c21", "-i0.05", "-W1", self.to)
+        said = subprocess.run(in_namespace(self.sender, *ping), capture_output=True, text=True, check=True)
+        times = sorted(float(word[5:]) for word in said.stdout.split() if word.startswith("time="))
+        return times[len(times) // 2] / 1000
+
+
+@dataclass(frozen=True)
+class Window:
+    """What became of the packets sent in a window: how many were lost, and the longest gap in s.
+
+    ``back`` says whether they came again at its end.
+    """
+
+    lost: int
+    gap: float
+    back: bool
+
+
+@dataclass
+class Stream:
+    """A finished stream: when each packet was sent and when it came, in ns, 0 for lost."""
+
+    sent: Sequence[int] = field(default_factory=list)
+    came: Sequence[int] = field(default_factory=list)
+
+    def window(self, begin: int, end: int) -> Window:
+        """Look at the packets sent between two times; the gap may begin or end with the window."""
+        first, last = bisect.bisect_left(self.sent, begin), bisect.bisect_left(self.sent, end)
+        arrived = sorted(filter(None, self.came[first:last]))
+        gaps = [after - before for before, after in pairwise([begin, *arrived, max([end, *arrived[-1:]])])]
+        late = bisect.bisect_left(self.sent, end - int(_AT_LAST * 1e9))
+        return Window(last - first - len(arrived), max(gaps) / 1e9, any(self.came[late:last]))
+
+
+@contextmanager
+def flowing(flows: Sequence[Flow]) -> Iterator[list[Stream]]:
+    """Send while the body runs; afterwards the streams yielded, one for each flow, are filled in."""
+    streams = [Stream() for _flow in flows]
+    receivers = [
+        subprocess.Popen(
+            in_namespace(flow.receiver, *_AT_ONCE, sys.executable, SCRIPT, "receive", str(port)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for port, flow in enumerate(flows, _FIRST_PORT)
+    ]
+    for receiver in receivers:
+        receiver.stderr.readline()
+    senders = [
+        subprocess.Popen(
+            in_namespace(
+                flow.sender, *_AT_ONCE, sys.executable, SCRIPT, "send", flow.to, str(port), str(flow.rate)
+            ),
+            stdout=subprocess.PIPE,
+        )
+        for port, flow in enumerate(flows, _FIRST_PORT)
+    ]
+    try:
+        yield streams
+    finally:
+        sent = [_finish(sender) for sender in senders]
+        time.sleep(1)
+        came = [_finish(receiver) for receiver in receivers]
+    for stream, sent_records, came_records in zip(streams, sent, came, strict=True):
+        stream.sent = sent_records[1::2]
+        arrivals = array("Q", bytes(8 * len(stream.sent)))
+        for number, when in zip(came_records[::2], came_records[1::2], strict=True):
+            arrivals[number] = arrivals[number] or when
+        stream.came = arrivals
+
+
+def _finish(process: subprocess.Popen) -> array:
+    """End a sender or receiver, and return its records: number, time, number, time ..."""
+    process.terminate()
+    records = array("Q")
+    with suppress(ProcessLookupError):
+        records.frombytes(process.communicate()[0])
+    return records

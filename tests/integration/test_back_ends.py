@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each back end behind a real aerod, configured by the role's own templates: a Client gets both its prefixes.
+
+Needs root, Kea, PostgreSQL and ISC dhcpd.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import jinja2
+import pytest
+from ansible.plugins.filter.core import FilterModule as CoreFilters
+from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical, difference
+from ansible_collections.aero.link.plugins.module_utils._back_end_isc import Isc
+from ansible_collections.aero.link.plugins.module_utils._back_end_kea import Kea
+
+from tests.integration import aerod_link
+from tests.integration.aerod_link import ACP4, ACP6, DUID, Link, wait_for
+from tests.integration.postgres import BackEnd, Server
+
+ROLE = Path(__file__).parents[2] / "roles" / "server"
+LINES = [
+    canonical(DUID, [ACP6, ACP4]),
+    canonical("00020000b0e200000007", ["2001:db8:7::/48", "198.51.100.64/28"]),
+]
+AS_KEA = ["setpriv", "--reuid=_kea", "--regid=_kea", "--clear-groups", "--inh-caps=+net_bind_service",
+          "--ambient-caps=+net_bind_service"]  # fmt: skip
+
+pytestmark = pytest.mark.skipif(
+    bool(aerod_link.missing()) or not shutil.which("dhcpd") or not shutil.which("psql"),
+    reason="needs root, Kea, PostgreSQL and dhcpd",
+)
+
+
+def render(name: str, backend: str) -> str:
+    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
+    environment.filters.update(CoreFilters().filters())
+    link = {
+        "hosts": {"s": {"id": 11}}, "dhcp_backend": backend,
+        "lease_preferred": 3600, "lease_valid": 7200, "lease_renew": 1000, "lease_rebind": 2000,
+    }  # fmt: skip
+    template = environment.from_string((ROLE / "templates" / name).read_text())
+    return template.render(aero_link=link, inventory_hostname="s")
+
+
+@pytest.fixture
+def place():
+    """A directory that other users may enter."""
+    place = Path(tempfile.mkdtemp(prefix="aero-back-end-", dir="/var/tmp"))
+    place.chmod(0o755)
+    yield place
+    shutil.rmtree(place)
+
+
+@pytest.fixture
+def link():
+    link = Link()
+    link.build()
+    for node in "rc":
+        link.start(node)
+    yield link
+    link.destroy()
+
+
+@pytest.fixture
+def database():
+    server = Server()
+    server.start()
+    yield server
+    server.destroy()
+
+
+def start_kea(link: Link, place: Path, backend: str, *prefix: str, **replaced: str) -> None:
+    text = render("kea-dhcp6.conf.j2", backend)
+    for path, own in {"/run/kea": str(place), "/var/lib/kea": str(place), **replaced}.items():
+        text = text.replace(path, own)
+    (place / "kea.conf").write_text(text)
+    (place / "kea.conf").chmod(0o644)
+    shutil.chown(place, "_kea")
+    variables = {"KEA_PIDFILE_DIR": str(place), "KEA_LOCKFILE_DIR": "none"}
+    link.start("s")
+    link.spawn("dhcp", "s", *prefix, "kea-dhcp6", "-c", str(place / "kea.conf"), **variables)
+
+
+def has_both(link: Link) -> bool:
+    leases = [lease for lease in link.ask("c", "leases") or [] if lease["state"] == "bound"]
+    return any([entry["prefix"] for entry in lease["prefixes"]] == [ACP6, ACP4] for lease in leases)
+
+
+def test_kea_with_reservations(link, place):
+    (place / "reservations").write_text(Kea().text(LINES))
+    start_kea(link, place, "kea", **{Kea.path: str(place / "reservations")})
+    wait_for(lambda: has_both(link))
+
+
+def test_kea_with_postgresql(link, place, database):
+    """No password: Kea is who it is. Without the database it is silent, and answers when that is back."""
+    back_end = BackEnd(database)
+    back_end.prepare()
+    back_end.stage(LINES, difference(LINES, []))
+    back_end.switch()
+    start_kea(link, place, "kea_postgresql", *AS_KEA, **{"/run/postgresql": str(database.socket)})
+    wait_for(lambda: has_both(link))
+
+    # A change needs no word to Kea: the next message is answered by it.
+    other = [LINES[1]]
+    back_end.stage(other, difference(other, LINES))
+    back_end.switch()
+    forget(link)
+    wait_for(lambda: any(lease["status"] for lease in link.ask("c", "leases") or []))
+
+    database.stop()
+    forget(link)
+    relayed = link.ask("s", "counters")["dhcpv6_relayed"]
+    wait_for(lambda: link.ask("s", "counters")["dhcpv6_relayed"] > relayed + 1)
+    assert not link.has_lease()
+    assert all(not lease["status"] for lease in link.ask("c", "leases")), "silence is no refusal"
+    database.start()
+    back_end.stage(LINES, difference(LINES, back_end.lines()))
+    back_end.switch()
+    wait_for(lambda: has_both(link), 60)
+
+
+def forget(link: Link) -> None:
+    """Restart the Client without what it remembers."""
+    link.kill("c")
+    (link.directory / "c" / "state.json").unlink(missing_ok=True)
+    link.start("c")
+    wait_for(lambda: link.ask("c", "status"))
+
+
+def test_isc_dhcpd(link, place):
+    """On a TAP device, since it takes no TUN; the two prefixes told apart by their lengths."""
+    config = link.directory / "s" / "aerod.toml"
+    config.write_text(config.read_text().replace("[server]\n", '[server]\ndhcp_interface = "aero-dhcp0"\n'))
+    link.prepare("s")
+    link.start("s")
+    (place / "hosts").write_text(Isc().text(LINES))
+    text = render("dhcpd6.conf.j2", "isc").replace(Isc.path, str(place / "hosts"))
+    (place / "dhcpd.conf").write_text(re.sub(r"/var/lib/dhcp", str(place), text))
+    (place / "dhcpd6.leases").touch()
+    wait_for(lambda: link.ask("s", "status"))
+    link.spawn("dhcp", "s", "dhcpd", "-6", "-f", "-q", "--no-pid", "-cf", f"{place}/dhcpd.conf", "aero-dhcp0")
+    wait_for(lambda: has_both(link), 30)
+
+
+def test_dhcpd_refuses_what_it_should(place):
+    (place / "hosts").write_text(Isc().text(LINES).replace("/48", "/129"))
+    (place / "dhcpd.conf").write_text(render("dhcpd6.conf.j2", "isc").replace(Isc.path, str(place / "hosts")))
+    command = ["sh", str(ROLE / "files" / "dhcpd-check"), str(place / "dhcpd.conf")]
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+    (place / "hosts").write_text(Isc().text(LINES))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Client that is no node of the lab: it speaks from the namespace of the spare host, which is on the core."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from tests.lab.door import ROOT, in_namespace
+
+SERVERS = {"s1": "203.0.113.11", "s2": "203.0.113.12"}
+HERE = "203.0.113.13"
+SECRET = ROOT / ".lab/secrets/psk"
+
+
+def command(own: str, server: str, request: dict) -> list[str]:
+    program = str(ROOT / "tests/lab/dhcp_client.py")
+    return in_namespace("s3", sys.executable, program, own, SERVERS[server], json.dumps(request))
+
+
+def ask(
+    kind: str, duid: str, server: str = "s1", own: str = HERE, *, sign: bool = True, **request: object
+) -> dict | None:
+    """The answer of a Server, None for silence."""
+    secret = {"secret": str(SECRET)} if sign else {}
+    said = subprocess.run(
+        command(own, server, {"type": kind, "duid": duid, **secret, **request}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if said.returncode == 3:
+        return None
+    assert said.returncode == 0, said.stderr
+    return json.loads(said.stdout)
+
+
+def prefixes(answer: dict | None) -> list[str]:
+    assert answer is not None, "silence"
+    return [prefix for ia in answer["ias"].values() for prefix in ia["prefixes"]]

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an inventory by the model and the role's template to what the daemon takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2
+from ansible.plugins.filter.core import FilterModule
+from ansible_collections.aero.link.plugins.filter import addresses, signature_keys
+from ansible_collections.aero.link.plugins.module_utils import _model
+
+from aerod import config
+
+TEMPLATES = Path(__file__).resolve().parents[4] / "roles" / "node" / "templates"
+
+
+def rendered(hosts, groups, template="aerod.toml.j2", has="role"):
+    """The text of ``aerod.toml``, or of another template, of each node that has this."""
+    link, errors = _model.build(hosts, {**groups, "all": [host for group in groups.values() for host in group]})
+    assert errors == []
+    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
+    # Ansible's own "default" works in its own environment alone.
+    for name, function in FilterModule().filters().items():
+        environment.filters.setdefault(name, function)
+    own = addresses.FilterModule().filters() | signature_keys.FilterModule().filters()
+    environment.filters.update({f"aero.link.{name}": function for name, function in own.items()})
+    template = environment.from_string((TEMPLATES / template).read_text())
+    return {
+        name: template.render(hosts[name], aero_link=link, _node_me=me, inventory_hostname=name, hostvars=hosts)
+        for name, me in link["hosts"].items() if me["role"] != "name_server" and me[has]
+    }
+
+
+def configurations(hosts, groups):
+    """What ``aerod --check`` makes of the file of each node."""
+    return {name: config.parse(text, name) for name, text in rendered(hosts, groups).items()}

@@ -40,6 +40,8 @@ def exchange():
         bench.seen = bench.capture()
         start_link(bench)
         bench.wait_for(lambda: _direct_both_ways(bench), 15, "direct both ways")
+        for kind in (p.NS, p.NA, p.REDIRECT):
+            bench.seen.wait_for(lambda f, kind=kind: f.nd == kind and f.node in ("c1", "c2"))
         bench.messages = bench.seen.find(lambda f: f.nd)
         yield bench
     finally:

@@ -136,6 +136,11 @@ class Bindings:
             self._neighbors.replace_links(neighbor, [])
             for prefix in neighbor.prefixes:
                 self._announcements.stay(prefix)
+        # A Client has one association here, with one of our addresses: it takes nothing from the others, so
+        # what it told those, of another association that it gave up, would lead nowhere.
+        links = neighbor.links.values()
+        if any(each.local != link.local for each in links):
+            self._neighbors.replace_links(neighbor, [each for each in links if each.local == link.local])
         self._neighbors.set_link(neighbor, link)
         neighbor.choose_path(self._underlays)
         self._outbox.save()

@@ -31,12 +31,13 @@ class ActionModule(ActionBase):
         if found.get("failed") or found.get("unreachable"):
             return found
         if found["sha256"] == wanted:
-            return {"changed": found["unfinished"], "sha256": wanted, "rows": found["rows"]}
+            again = found["unfinished"]
+            return {"changed": again, "pending": again, "sha256": wanted, "rows": found["rows"]}
         lines = _lines(arguments, wanted)
         buckets, bits = _acp_install.differing(lines, found["buckets"])
         rows = _acp_install.pack(_acp_install.in_buckets(lines, buckets, bits))
         staged = self._module({**arguments, "bits": bits, "buckets": buckets, "rows": rows}, task_vars)
-        return staged if staged.get("failed") else {**staged, "rows": len(lines)}
+        return staged if staged.get("failed") else {**staged, "pending": True, "rows": len(lines)}
 
     def _module(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         done = self._execute_module(module_name=MODULE, module_args=arguments, task_vars=task_vars)

@@ -79,7 +79,7 @@ EXAMPLES = r"""
     backend: "{{ aero_link.dhcp_backend }}"
     phase: switch
     sha256: "{{ aero_link.acp_table.sha256 }}"
-  when: staged is changed
+  when: staged.pending
 """
 
 RETURN = r"""
@@ -87,6 +87,10 @@ sha256:
   description: Hash of the table that the Server has, read back from its back end.
   type: str
   returned: success
+pending:
+  description: Whether there is something to switch to.
+  type: bool
+  returned: with O(phase=stage)
 rows:
   description: The number of its Clients.
   type: int

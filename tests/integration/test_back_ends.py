@@ -58,8 +58,8 @@ def place():
 
 
 @pytest.fixture
-def link(tmp_path):
-    link = Link(tmp_path)
+def link():
+    link = Link()
     link.build()
     for node in "rc":
         link.start(node)

@@ -18,15 +18,15 @@ OLD, NEW = {"id": 1, "secret": "01d0" * 16}, {"id": 2, "secret": "4e3d" * 16}
 
 
 @pytest.fixture
-def link(tmp_path):
-    made = Link(tmp_path)
+def link():
+    made = Link()
     made.build()
     yield made
     made.destroy()
 
 
-def configure(made: Link, secrets: list) -> None:
-    """Write what the role makes of these secrets."""
+def configure(made: Link, secrets: list, **client: list) -> None:
+    """Write what the role makes of these secrets, and of variables of the Client."""
     table = made.directory / "acp_table.csv"
     table.write_text(f"client_id,acps,name,comment\n{DUID},{ACP6} {ACP4},c,\n")
     own = {
@@ -36,6 +36,7 @@ def configure(made: Link, secrets: list) -> None:
             "aero_client_id": DUID,
             "aero_client_server_addresses": ["203.0.113.11"],
             "aero_underlays": [{"interface": "eth0"}],
+            **client,
         },
     }
     of_link = {**LINK, "aero_acp_table": str(table), "aero_dns_update_server": "", "aero_require_signature": True,
@@ -79,3 +80,13 @@ def test_a_secret_is_replaced_on_a_running_link(link):
             link.kill(node, 15)
             link.start(node)
         assert_reaches_the_outside(link)
+
+
+def test_a_client_without_dhcpv6_signs_with_the_key_of_its_address(link):
+    own = underlay("203.0.113.101", "fd00:ae::65")
+    configure(link, [OLD], aero_client_configured_servers=["s"], aero_underlays=[own])
+    for node in ("r", "s", "c"):
+        link.start(node)
+    assert_reaches_the_outside(link)
+    for node in ("r", "s", "c"):
+        assert not link.ask(node, "counters").keys() & {"drop_signature", "drop_unsigned"}

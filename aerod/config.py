@@ -393,6 +393,8 @@ def _contradictions(config: Config) -> list[str]:
         errors += _repeated("other_server.id", [config.node.id, *(s.id for s in config.server.others)])
         acps = [acp for client in config.server.configured for acp in client.acps]
         errors += _repeated("configured_client.acps", acps)
+    if config.encapsulation.multicast and (config.authentication or config.signatures):
+        errors.append("link.underlay_multicast: a message is signed for one Server, and none for a group")
     interfaces = [u.interface for u in config.underlays]
     if config.node.interface in interfaces:
         errors.append(f"underlay.interface: {config.node.interface!r} is the AERO interface itself")

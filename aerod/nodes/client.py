@@ -14,13 +14,14 @@ from aerod.interface import LeasedPrefix, LeasesChanged, Underlay
 from aerod.nodes.base import Node
 from aerod.nodes.description import describe_neighbor
 from aerod.procedures import association_state
-from aerod.procedures.association import Association, Lease
+from aerod.procedures.association import Association
 from aerod.procedures.attachment import Attachment
 from aerod.procedures.authentication import OwnAuthentication, Unauthenticated
 from aerod.procedures.capability import Capabilities
 from aerod.procedures.configured_servers import ConfiguredServers
 from aerod.procedures.correspondence import Correspondence
 from aerod.procedures.delegation import Delegation
+from aerod.procedures.leases import Lease
 from aerod.procedures.mobility import Mobility
 from aerod.procedures.redirect_report import RedirectReport
 from aerod.procedures.synthesized_ra import SynthesizedRA

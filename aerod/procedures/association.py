@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
 
 from aerod.address import LinkLayerAddress, Prefix, is_multicast
 from aerod.interface import Underlay
 from aerod.procedures.exchange import ANSWERS, HANDOVER, Exchange
+from aerod.procedures.leases import Lease
 from aerod.procedures.replies import granted_prefixes, grants, has_status, status_text
 from aerod.procedures.requests import Identity, request
 from aerod.state.underlays import Path, Underlays, address_toward
@@ -37,15 +37,6 @@ _SILENT_AFTER = 3
 # A Server that let so many Solicits pass gives way to one not yet tried, and rests.
 PATIENCE = 4
 _SOL_MAX_RT_RANGE = range(60, 86401)
-
-
-@dataclass(slots=True)
-class Lease:
-    """A delegated prefix with the times its lifetimes end."""
-
-    prefix: Prefix
-    preferred: float
-    valid: float
 
 
 class Association:

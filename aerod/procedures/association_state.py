@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from aerod.address import LinkLayerAddress, Prefix, address_text, parse_address
-from aerod.procedures.association import BOUND, Association, Lease
+from aerod.procedures.association import BOUND, Association
+from aerod.procedures.leases import Lease
 
 
 def save(association: Association, now: float) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a Client's Servers may be: configured, or told by the DNS (section 3.15.2)."""
+"""Where a Client's Servers may be: configured, in a group of the underlay, or told by the DNS.
+
+See the draft's sections 3.15.2 and 3.24.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,16 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from aerod.address import LinkLayerAddress
+from aerod.config import Config
+from aerod.wire.multicast import SERVER_GROUPS
 
 SERVER_NAME = "linkupnetworks."
 
 _FIRST_REST = 15.0
 _LONGEST_REST = 600.0
+# How soon the DNS is asked again without an answer, and with fewer Servers than wanted.
+_ASK_AGAIN = 10.0
+_LOOK_AROUND = 60.0
 
 
 @dataclass(slots=True)
@@ -25,23 +33,59 @@ class Candidate:
 
 
 class Candidates:
-    """Keeps the addresses in the order they are tried; ``reachable`` says whether an underlay suits one."""
+    """Keeps the addresses in the order they are tried; ``reachable`` says whether an underlay suits one.
+
+    ``ask()`` asks the DNS, where that is to tell.
+    """
 
     def __init__(
-        self, configured: Iterable[LinkLayerAddress], reachable: Callable[[LinkLayerAddress], bool]
+        self, config: Config, reachable: Callable[[LinkLayerAddress], bool], ask: Callable[[], None]
     ) -> None:
-        self._candidates = [Candidate(address) for address in configured]
+        known = config.client.server_addresses
+        if config.encapsulation.multicast and not known:
+            known = tuple(LinkLayerAddress(group, config.link.port) for group in SERVER_GROUPS)
+        self._candidates = [Candidate(address) for address in known]
         self._reachable = reachable
+        self._ask = ask
+        self._from_dns = not known
+        self._ask_at: float | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self._candidates)
+    # Asking the DNS
 
-    def found(self, addresses: Iterable[LinkLayerAddress]) -> None:
-        """Take the answer of the DNS, one family after the other in the order of the answer."""
+    def ask(self, now: float) -> None:
+        """Ask the DNS now and until it answers, unless that is going on."""
+        if self._from_dns and self._ask_at is None:
+            self._ask_at = now
+            self.handle_timer(now)
+
+    def stop(self) -> None:
+        """Nobody wants to know any more."""
+        self._ask_at = None
+
+    def due(self) -> float | None:
+        return self._ask_at
+
+    def handle_timer(self, now: float) -> None:
+        if self._ask_at is not None and self._ask_at <= now:
+            self._ask_at = now + _ASK_AGAIN
+            self._ask()
+
+    def found(self, addresses: Iterable[LinkLayerAddress]) -> bool:
+        """Take the answer of the DNS, one family after the other in its order; whether it is of use."""
+        if not self._from_dns:
+            return False
         known = {candidate.address: candidate for candidate in self._candidates}
         answer = list(dict.fromkeys(addresses))
         found = sorted(answer, key=lambda address: address.is_ipv4 != answer[0].is_ipv4)
         self._candidates = [known.get(address) or Candidate(address) for address in found]
+        return True
+
+    def look_around(self, wanted: bool, now: float) -> None:
+        """Ask again later if more Servers are ``wanted`` than were found; at once if none was."""
+        if self._candidates:
+            self._ask_at = now + _LOOK_AROUND if wanted else None
+
+    # Trying them
 
     def free(
         self, used: Collection[LinkLayerAddress], servers: Collection[bytes | None]

@@ -8,8 +8,9 @@ from random import Random
 
 from aerod.address import LinkLayerAddress, Prefix, link_local
 from aerod.config import NeighborConfig
-from aerod.procedures.association import BOUND, Association, Lease
+from aerod.procedures.association import BOUND, Association
 from aerod.procedures.delegation import Delegation
+from aerod.procedures.leases import Lease
 from aerod.procedures.requests import Identity
 from aerod.state.underlays import Underlays, address_toward
 

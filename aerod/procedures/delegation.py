@@ -17,10 +17,11 @@ from aerod.address import (
 from aerod.config import Config
 from aerod.interface import FindServers
 from aerod.procedures import association_state
-from aerod.procedures.association import PATIENCE, SOLICITING, Association, Lease
+from aerod.procedures.association import PATIENCE, SOLICITING, Association
 from aerod.procedures.authentication import Unauthenticated
 from aerod.procedures.candidates import SERVER_NAME, Candidate, Candidates
 from aerod.procedures.exchange import Exchange
+from aerod.procedures.leases import Lease, longest
 from aerod.procedures.moves import Moves
 from aerod.procedures.replies import grants
 from aerod.procedures.requests import Identity
@@ -30,12 +31,7 @@ from aerod.state.underlays import Path, Underlays
 from aerod.wire.dhcpv6 import CLIENT_PORT, REQUEST, SERVER_PORT, SOLICIT, Message
 from aerod.wire.dhcpv6_options import ClientId, ServerId
 from aerod.wire.ip import UDP, build_ipv6
-from aerod.wire.multicast import SERVER_GROUPS
 from aerod.wire.udp import build_udp
-
-# How soon the DNS is asked again without an answer, and with fewer Servers than wanted.
-_ASK_AGAIN = 10.0
-_LOOK_AROUND = 60.0
 
 
 class Delegation:
@@ -68,11 +64,7 @@ class Delegation:
         self._identity = Identity(
             client.duid, client.prefixes, config.link.vendor_options, client.prefix_lengths
         )
-        self._known = client.server_addresses
-        if config.encapsulation.multicast and not self._known:
-            self._known = tuple(LinkLayerAddress(group, config.link.port) for group in SERVER_GROUPS)
-        self._candidates = Candidates(self._known, lambda a: bool(underlays.toward(a)))
-        self._ask_at: float | None = None
+        self._candidates = Candidates(config, lambda a: bool(underlays.toward(a)), self._ask)
         self._released = False
         self._moves = Moves(config.link.move_interval)
         self.associations: list[Association] = []
@@ -95,18 +87,9 @@ class Delegation:
         return tuple(sorted(told)) or self._config.link.asps
 
     def leases(self) -> tuple[Lease, ...]:
-        """Return each prefix once, with the longest lifetimes any Server gave it."""
-        leases: dict[Prefix, Lease] = {}
-        for lease in self._held():
-            other = leases.setdefault(lease.prefix, Lease(lease.prefix, lease.preferred, lease.valid))
-            other.preferred = max(other.preferred, lease.preferred)
-            other.valid = max(other.valid, lease.valid)
-        return tuple(leases[prefix] for prefix in sorted(leases))
-
-    def _held(self) -> Iterable[Lease]:
-        if not self._released:
-            for association in self.associations:
-                yield from association.leases.values()
+        """Return what we hold, each prefix once."""
+        held = () if self._released else self.associations
+        return longest(lease for association in held for lease in association.leases.values())
 
     def address(self) -> bytes:
         """Return the AERO address messages are sent from, the unassigned one before any lease."""
@@ -119,19 +102,15 @@ class Delegation:
 
     def start(self, now: float) -> None:
         """Begin; Servers that are neither configured nor in a group are looked up (section 3.15.2)."""
-        if not self._candidates:
-            self._ask(now)
+        self._candidates.ask(now)
         self._leave(now)
         self._fill(now)
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take the answer of the DNS, one family after the other in the order of the answer."""
-        if self._known:
-            return
-        self._candidates.found(addresses)
-        self._fill(now)
-        if self._candidates:
-            self._ask_at = now + _LOOK_AROUND if self._wanted() > 0 else None
+        if self._candidates.found(addresses):
+            self._fill(now)
+            self._candidates.look_around(self._wanted() > 0, now)
 
     def route_appeared(self, interface: str, now: float) -> None:
         """This host has a new route over an underlay."""
@@ -148,7 +127,7 @@ class Delegation:
     def release(self, now: float) -> int:
         """Give all leases back for good; return how many Servers are told."""
         self._released = True
-        self._ask_at = None
+        self._candidates.stop()
         self.associations = [association for association in self.associations if association.leases]
         for association in self.associations:
             association.release(now)
@@ -321,8 +300,8 @@ class Delegation:
     # Time
 
     def due(self) -> float | None:
-        times = [self._moves.due()]
-        times += [association.due() for association in self.associations] + [self._ask_at]
+        times = [self._moves.due(), self._candidates.due()]
+        times += [association.due() for association in self.associations]
         if self._wanted() > 0:
             times += [candidate.not_before for candidate in self._untried()]
         return min((time for time in times if time is not None), default=None)
@@ -338,14 +317,12 @@ class Delegation:
                 changed = True
         self._give_up(now)
         changed |= self._leave(now)
-        if self._ask_at is not None and self._ask_at <= now:
-            self._ask(now)
+        self._candidates.handle_timer(now)
         self._fill(now)
         if changed or primary is not self.primary:
             self._changed(now)
 
-    def _ask(self, now: float) -> None:
-        self._ask_at = now + _ASK_AGAIN
+    def _ask(self) -> None:
         self._outbox.actions.append(FindServers(SERVER_NAME + self._config.link.domain))
 
     def _give_up(self, now: float) -> None:
@@ -360,8 +337,7 @@ class Delegation:
             if not association.seeks:
                 self._given_up[association.server] = association
             self._candidates.silent(association.server, now)
-            if not self._known and self._ask_at is None:
-                self._ask(now)
+            self._candidates.ask(now)
 
     def _wanted(self) -> int:
         """How many associations are missing; one out of reach may come back, but does not count."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from aerod.address import Prefix, parse_address
-from aerod.procedures.association import Lease
+from aerod.procedures.leases import Lease
 from aerod.procedures.solicitations import LONGEST_ROUTER_LIFETIME
 from aerod.wire import nd
 

@@ -65,6 +65,7 @@ def check_all(draft: Draft) -> None:
     check_servers_can_be_found(draft)
     check_configured_servers(draft)
     check_authentication(draft)
+    check_group(draft)
 
 
 def check_groups(draft: Draft) -> None:
@@ -295,6 +296,15 @@ def check_configured_servers(draft: Draft) -> None:
                 draft.at(host, f"underlays[{position}].addresses").refuse(
                     "[]", "none, and the Servers must know where this Client is, since "
                     "aero_client_configured_servers is set; allowed: one address or more")
+
+
+def check_group(draft: Draft) -> None:
+    """What is signed is signed for one Server, and all of them hear a group."""
+    signed = draft.link["dhcp_authentication"] == "psk" or draft.link["signature_secrets"]
+    if draft.link["underlay_multicast"] and signed:
+        draft.at(ALL_HOSTS, "underlay_multicast").refuse(
+            "true", "of no use where messages are signed (aero_dhcp_authentication = psk, "
+            "aero_signature_secrets); allowed: false")
 
 
 def check_authentication(draft: Draft) -> None:

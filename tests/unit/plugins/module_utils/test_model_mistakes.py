@@ -313,6 +313,14 @@ def test_a_group_of_the_underlay_needs_no_names(hosts):
                               "which has no UDP; allowed: false"]
 
 
+def test_a_group_of_the_underlay_and_signatures_do_not_go_together(hosts):
+    for variables in hosts.values():
+        variables["aero_underlay_multicast"] = True
+        variables["aero_dhcp_authentication"] = "psk"
+    assert ("all hosts: aero_underlay_multicast = true: of no use where messages are signed "
+            "(aero_dhcp_authentication = psk, aero_signature_secrets); allowed: false") in refused(hosts)
+
+
 def test_mistakes_of_the_table_come_last_with_file_and_line(hosts, tmp_path):
     table = tmp_path / "group_vars" / "aero" / "acp_table.csv"
     table.write_text(table.read_text() + "zz,2001:db8:3::/64,,\n")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from aerod.wire.dhcpv6 import REBIND
-from tests.unit.aerod.harness import Link, lla, underlay
+from tests.unit.aerod.harness import H1, H2, Link, ip6, lla, underlay
 from tests.unit.aerod.procedures.dhcpv6_log import ACPS, held, state, types
 
 
@@ -66,6 +66,21 @@ def test_routes_that_come_and_go_do_not_make_a_client_talk_without_end() -> None
     link.cut.clear()
     link.run(1.1)
     assert told(link).count("203.0.113.150") == 1
+
+
+def test_a_client_that_begins_anew_at_another_address_of_its_server_is_reached_from_there() -> None:
+    """Links told to the Server's other address are of no use: the Client takes nothing from that any more."""
+    link = Link().settled()
+    both = underlay("203.0.113.101"), underlay("fd00:ae:0:1::101", link_id=1, preference=100)
+    link.c1.stop()
+    link.c1.config = replace(link.c1.config, client=replace(link.c1.config.client, server_addresses=(lla("fd00:ae::11"),)))
+    link.c1.underlays = list(both)
+    link.c1.start(None)
+    link.run(3)
+    assert told(link).count("fd00:ae:0:1::101") == 1
+    link.c2.send(ip6(H2, H1))
+    link.run(1)
+    assert len(link.c1.take_delivered()) == 1
 
 
 def told(link: Link) -> list[str]:

@@ -145,15 +145,6 @@ class Bindings:
         neighbor.choose_path(self._underlays)
         self._outbox.save()
 
-    def start_over(self, neighbor: Neighbor, link: Link) -> None:
-        """Forget the links that a Client told another address of ours, when it begins anew at this one.
-
-        It takes packets from the address it writes to, and from no other.
-        """
-        here = [known for known in neighbor.links.values() if known.local == link.local]
-        if len(here) < len(neighbor.links):
-            self._neighbors.replace_links(neighbor, here)
-
     def disables_last_link(self, duid: bytes, link_id: int) -> bool:
         """Whether a Preference 0 for ``link_id`` would leave the Client without link."""
         neighbor = self._clients.get(duid)

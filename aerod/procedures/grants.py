@@ -14,7 +14,7 @@ from aerod.address import Prefix
 from aerod.procedures.bindings import Bindings
 from aerod.procedures.interface_id import Request
 from aerod.state.neighbors import Link
-from aerod.wire.dhcpv6 import RELEASE, REQUEST, SOLICIT, Message
+from aerod.wire.dhcpv6 import RELEASE, Message
 from aerod.wire.dhcpv6_options import IAPD, STATUS_SUCCESS, ClientId, HasOptions, IAPrefix, StatusCode
 
 
@@ -33,8 +33,6 @@ def apply_reply(
         _apply_association(bindings, client.value, association, asps, now)
     neighbor = bindings.client(client.value)
     if neighbor is not None and _grants_any(message):
-        if request.type in (SOLICIT, REQUEST):
-            bindings.start_over(neighbor, link)
         bindings.set_link(neighbor, link)
 
 

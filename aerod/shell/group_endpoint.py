@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections import Counter
 
-from aerod.address import ALL_DHCP_AGENTS, LinkLayerAddress
-from aerod.interface import Underlay
-from aerod.shell.endpoint import Checksums, Endpoint
+from aerod.address import ALL_DHCP_AGENTS
+from aerod.shell.endpoint import Checksums
 from aerod.shell.udp_endpoint import UdpEndpoint
 from aerod.wire.multicast import group_outside
 
@@ -20,20 +18,13 @@ class GroupEndpoint(UdpEndpoint):
     OSError if the group cannot be joined.
     """
 
-    def __init__(
-        self, underlay: Underlay, ip: bytes, port: int, checksums: Checksums, counters: Counter[str]
-    ) -> None:
-        Endpoint.__init__(self, underlay, LinkLayerAddress(ip, port), counters)
+    def _open(self, interface: str, checksums: Checksums) -> None:
         group = group_outside(ALL_DHCP_AGENTS, self._ipv4)
-        self.sockets.append(self._bound(underlay.interface, group))
-        try:
-            self._receive_headers(self.sockets[0])
-            if not self._ipv4:
-                self.use_checksums(checksums)
-            self._join(socket.if_nametoindex(underlay.interface), group)
-        except OSError:
-            self.close()
-            raise
+        self.sockets.append(self._bound(interface, group))
+        self._receive_headers(self.sockets[0])
+        if not self._ipv4:
+            self.use_checksums(checksums)
+        self._join(socket.if_nametoindex(interface), group)
 
     def _join(self, index: int, group: bytes) -> None:
         if self._ipv4:

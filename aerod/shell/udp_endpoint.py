@@ -86,16 +86,19 @@ class UdpEndpoint(Endpoint):
     ) -> None:
         super().__init__(underlay, LinkLayerAddress(ip, port), counters)
         try:
-            for _number in range(2 if self._ipv4 else 1):
-                self.sockets.append(self._bound(underlay.interface, ip))
-            if self._ipv4:
-                self._set_ipv4_options(*self.sockets)
-            else:
-                self._set_ipv6_options(self.sockets[0])
-            self.use_checksums(checksums)
+            self._open(underlay.interface, checksums)
         except OSError:
             self.close()
             raise
+
+    def _open(self, interface: str, checksums: Checksums) -> None:
+        for _number in range(2 if self._ipv4 else 1):
+            self.sockets.append(self._bound(interface, self.local.ip))
+        if self._ipv4:
+            self._set_ipv4_options(*self.sockets)
+        else:
+            self._set_ipv6_options(self.sockets[0])
+        self.use_checksums(checksums)
 
     def _bound(self, interface: str, ip: bytes) -> socket.socket:
         family = socket.AF_INET if self._ipv4 else socket.AF_INET6

@@ -58,7 +58,7 @@ class ServerCrash(Kind):
         wait_for(lambda: all(map(answers, SERVERS)), "both aerod run", 60)
         wait_for(lambda: all(map(_has_sessions, SERVERS)), "both Servers have their BGP sessions", 60)
         wait_for(lambda: self._at() == self._associations, f"c2 is at {self._associations} Servers", 120)
-        (relayed,) = wait_for(lambda: self._agreed(), "all Relays use the same Server", 60)
+        (relayed,) = wait_for(self._agreed, "all Relays use the same Server", 60)
         if _primary() != relayed:
             wait_for(lambda: ask("c2", "move", address=_address(relayed)), "c2 moves", 10)
             wait_for(lambda: _primary() == relayed and self._at() == self._associations, "c2 has moved", 60)

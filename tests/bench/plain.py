@@ -198,7 +198,7 @@ router id {id};
 protocol device {{ scan time 10; }}
 template bgp speaker {{
 {timers}
-	ipv4 {{ import all; export where source = RTS_STATIC; next hop self; }};
+  ipv4 {{ import all; export where source = RTS_STATIC; next hop self; }};
 }}
 """
 LEARN = "protocol kernel { ipv4 { import none; export all; }; }"

@@ -208,4 +208,3 @@ def test_aero_111_by_the_id(any_link, u):
             assert frame.dst == any_link.address(after)
     assert not u.find(lambda f: f.node == "r1" and f.inner and f.inner.dst == "fe80::1")
     assert not u.find(lambda f: f.node == "s2" and f.inner and f.inner.dst == "fe80::c")
-

@@ -138,23 +138,3 @@ def test_a_dead_second_link_does_not_disturb_the_first() -> None:
     link.run(900)
     assert link.c1.node.status(link.now)["primary"] == "fe80::b"
     assert held(link.c1) == ACPS
-
-
-def test_a_server_forgets_the_links_of_an_association_with_its_other_address() -> None:
-    """A Client that begins anew over IPv6 takes nothing from the Server's IPv4 address any more."""
-    link = Link().settled()
-    link.c1.set_underlays(underlay("203.0.113.150"), underlay("203.0.113.151", "fd00:ae::151", link_id=1))
-    link.run(2)
-    assert {each["link_id"] for each in links_at_s1(link)} == {0, 1}
-    link.c1.stop()
-    config = link.c1.config
-    link.c1.config = replace(config, client=replace(config.client, server_addresses=(lla("fd00:ae::11"),)))
-    link.c1.start(None)
-    link.run(3)
-    assert [each["address"] for each in links_at_s1(link)] == ["fd00:ae::151"]
-
-
-def links_at_s1(link: Link) -> list[dict]:
-    """The links of c1 that s1 knows."""
-    (entry,) = (n for n in link.s1.node.neighbors(link.now, "static") if ACPS[1] in n["prefixes"])
-    return entry["links"]

@@ -90,6 +90,7 @@ class PlainHost(Plain):
 
     def again(self, number: int) -> None:
         self.ip(*up("eth0", ACCESS["eth0"][0][0]))
+        wait_for(self.flows[0].arrives, "the host has its old address back")
 
 
 class PlainNextHop(Kind):

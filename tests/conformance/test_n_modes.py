@@ -20,7 +20,8 @@ def test_aero_205_anycast_address_of_every_64(make_bench):
     """What a correspondent sends to the subnet-router anycast address of a /64 of the ACP, port 8060, is decapsulated."""
     c2 = with_correspondent(make_bench, willing=False)
     bench = c2.bench
-    c2.predirect(p.tllao(0, 255, p.AERO_PORT, NATIVE6))
+    # One link that c1 reaches, or it would take no notice, and one that leads through the tunnel.
+    c2.predirect(c2.links + p.tllao(1, 100, p.AERO_PORT, NATIVE6))
     c2.wait_for_entry()
     u, up = bench.capture(), bench.capture("c1", "aero0")
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -96,7 +97,7 @@ def test_aero_113_nothing_without_a_lease_either(link, version):
             h1.wait_for(lambda f: f.dst == source)
             assert not u.find(has_echo(number))
     finally:
-        link.kill("c1")
+        link.kill("c1", signal.SIGTERM)
         link.start("c1")
         link.wait_for(lambda: link.is_bound("c1"), 20)
 

@@ -111,8 +111,9 @@ bench: root ## Measure what the running lab costs
 	$(SUDO) $(VENV)/bin/python tests/bench/lab.py
 
 .PHONY: bench-handover
-bench-handover: root ## Measure what moves cost a stream in the running lab (MOVES=100)
-	$(SUDO) env MOVES=$(or $(MOVES),100) $(VENV)/bin/python tests/bench/handover.py
+bench-handover: venv-dev daemons root ## Measure what moves cost streams in the running lab (MOVES, KINDS, LIMITS, SEED)
+	$(SUDO) env MOVES="$(MOVES)" KINDS="$(KINDS)" LIMITS="$(LIMITS)" SEED="$(SEED)" \
+	    $(VENV)/bin/python tests/bench/handover.py
 
 .PHONY: bench-table
 bench-table: venv-dev ## Measure what ACP tables of up to a million rows cost the controller

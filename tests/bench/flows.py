@@ -45,6 +45,11 @@ class Flow:
         time.sleep(0.2)
         return self._received() - before > 0.1 * self.rate
 
+    def answers(self) -> bool:
+        """Whether the receiver answers the sender."""
+        ping = ("ping", "-c1", "-W1", self.to)
+        return subprocess.run(in_namespace(self.sender, *ping), capture_output=True, check=False).returncode == 0
+
     def _received(self) -> int:
         """UDP datagrams that programs on the receiver got; its interfaces also see what is for others."""
         read = in_namespace(self.receiver, "cat", "/proc/net/snmp", "/proc/net/snmp6")

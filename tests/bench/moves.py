@@ -64,6 +64,10 @@ class OnAccessLinks(Kind):
             for links in at_servers
         )
 
+    def wait_until_reached(self) -> None:
+        """Until all senders reach h2."""
+        wait_for(lambda: all(flow.answers() for flow in self.flows), "all senders reach h2", 60)
+
     def restore(self) -> None:
         self.ip("link set eth0 up", "link set eth1 up")
         self.ip.close()
@@ -77,6 +81,10 @@ class MakeBeforeBreak(OnAccessLinks):
 
     name = "second link up before the first goes"
     goal = NO_LOSS
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.wait_until_reached()
 
     def move(self, number: int) -> int:
         (new, old) = ("eth1", "eth0") if number % 2 == 0 else ("eth0", "eth1")
@@ -97,6 +105,7 @@ class BreakBeforeMake(OnAccessLinks):
 
     def prepare(self) -> None:
         super().prepare()
+        self.wait_until_reached()
         nft("c2", _COUNT_REBINDS)
         bound = max(flow.round_trip() for flow in self.flows) + 0.050
         self.goal = Goal(f"p99 {1000 * bound:.0f} ms", lambda figures: figures.gap[1] <= bound)

@@ -97,14 +97,16 @@ lab-test: venv-dev root ## Build the lab's link from bare nodes and test it, the
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name default
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name default --destroy never
 	$(SUDO) $(VENV)/bin/python -m pytest tests/lab
-	@# The other back ends on the live link, one after the other.
+	$(MAKE) lab-down
+
+.PHONY: lab-test-back-ends
+lab-test-back-ends: venv-dev root ## Change the running lab's link to each other DHCPv6 back end, and test that
 	for backend in kea_postgresql isc; do \
 	    export AERO_LAB_BACKEND=$$backend; \
 	    PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name $$backend && \
 	    PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name $$backend --destroy never && \
 	    $(SUDO) env AERO_LAB_BACKEND=$$backend $(VENV)/bin/python -m pytest tests/lab/test_back_end.py || exit 1; \
 	done
-	$(MAKE) lab-down
 
 .PHONY: bench
 bench: root ## Measure what the running lab costs

@@ -168,7 +168,7 @@ def test_aero_109_natively_outside_the_link(link, u, destination):
     """A Relay takes packets for addresses outside all ASPs out of the tunnel and to the native network."""
     native = link.capture("r1", "aero0")
     assert link.pings("h1", destination)
-    (request,) = native.find(lambda f: f.dst == destination)
+    request = native.wait_for(lambda f: f.dst == destination)
     assert request.src in (H1, H1_V4)
     assert not u.find(lambda f: f.node == "r1" and f.is_data and f.inner.dst == destination)
 

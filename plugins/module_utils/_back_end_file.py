@@ -10,7 +10,7 @@ import os
 import typing as t
 
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import Difference
-from ansible_collections.aero.link.plugins.module_utils._back_end import BackEndError, remove
+from ansible_collections.aero.link.plugins.module_utils._back_end import BackEndError, remove, run
 
 
 class FileBackEnd:
@@ -19,6 +19,10 @@ class FileBackEnd:
     # What follows is each back end's own.
     path: str
     group: str  # who may read it, beside root
+    server: str
+    config: str  # of the server, which includes the table
+    checker: tuple[str, ...]  # the command that checks a configuration, without its name
+    needs: tuple[str, ...]  # the files without which the server is not set up yet
 
     def text(self, lines: list[str]) -> str:
         """The file that says what the canonical ``lines`` say."""
@@ -28,8 +32,8 @@ class FileBackEnd:
         """The canonical lines of a file; ValueError for one that is not ours."""
         raise NotImplementedError
 
-    def check(self, path: str) -> str | None:
-        """Have the server's own checker read the file ``path``; a note if that is not possible here."""
+    def complaint(self, output: str, errors: str) -> str:
+        """What of the checker's output says why it refused."""
         raise NotImplementedError
 
     def __init__(self, root: str = "") -> None:
@@ -69,6 +73,25 @@ class FileBackEnd:
             why = f"there is no group {self.group}" if isinstance(error, KeyError) else str(error)
             raise BackEndError(why.replace(self._staged, self.path)) from None
         return [note] if note else []
+
+    def check(self, path: str) -> str | None:
+        """Have the server check its configuration with ``path`` as the table; a note if it cannot."""
+        if not all(map(os.path.exists, self.needs)):
+            return f"{self.path}: not checked, {self.server} is not set up on this host yet"
+        with open(self.config, encoding="utf-8") as file:
+            text = file.read().replace(self.path, path)
+        copy = f"{self.config}.staged"
+        try:
+            with open(copy, "w", encoding="utf-8") as file:
+                file.write(text)
+            status, output, errors = run([*self.checker, copy])
+        finally:
+            remove(copy)
+        if status == 127:
+            return f"{self.path}: not checked, {self.server} is not installed on this host yet"
+        if status != 0:
+            raise BackEndError(f"{self.path}: refused by {self.server}: {self.complaint(output, errors)}")
+        return None
 
     def unstage(self) -> None:
         """Remove the new file."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import typing as t
 
@@ -16,8 +15,6 @@ from ansible_collections.aero.link.plugins.module_utils._back_end import (
     acp_of,
     delegated,
     is_active,
-    remove,
-    run,
     split,
     systemctl,
 )
@@ -38,6 +35,10 @@ class Isc(FileBackEnd):
 
     path = "/etc/dhcp/aero-hosts.conf"
     group = "root"
+    server = "dhcpd"
+    config = CONFIG
+    checker = ("dhcpd", "-6", "-t", "-q", "-cf")
+    needs = (CONFIG,)
 
     def text(self, lines: list[str]) -> str:
         """Host declarations, named by their Client IDs."""
@@ -65,24 +66,9 @@ class Isc(FileBackEnd):
                 )
         return super().stage(lines, difference)
 
-    def check(self, path: str) -> str | None:
-        """Have dhcpd check its configuration with the new hosts in place of the old ones."""
-        if not os.path.exists(CONFIG):
-            return f"{self.path}: not checked, dhcpd is not set up on this host yet"
-        with open(CONFIG, encoding="utf-8") as file:
-            text = file.read().replace(self.path, path)
-        copy = f"{CONFIG}.staged"
-        try:
-            with open(copy, "w", encoding="utf-8") as file:
-                file.write(text)
-            status, output, errors = run(["dhcpd", "-6", "-t", "-q", "-cf", copy])
-        finally:
-            remove(copy)
-        if status == 127:
-            return f"{self.path}: not checked, dhcpd is not installed on this host yet"
-        if status != 0:
-            raise BackEndError(f"{self.path}: refused by dhcpd: {(errors or output).strip()}")
-        return None
+    def complaint(self, output: str, errors: str) -> str:
+        """What dhcpd writes."""
+        return (errors or output).strip()
 
     def load(self) -> None:
         """Restart dhcpd, which cannot read anything again."""

@@ -18,8 +18,6 @@ from ansible_collections.aero.link.plugins.module_utils._back_end import (
     acp_of,
     delegated,
     is_active,
-    remove,
-    run,
     split,
     systemctl,
 )
@@ -44,6 +42,10 @@ class Kea(FileBackEnd):
 
     path = "/etc/kea/aero-reservations.json"
     group = "_kea"
+    server = "Kea"
+    config = CONFIG
+    checker = ("sh", CHECKER)
+    needs = (CHECKER, CONFIG)
 
     def text(self, lines: list[str]) -> str:
         """A JSON list, for the configuration to include."""
@@ -59,24 +61,11 @@ class Kea(FileBackEnd):
                 # Somebody's own. Its line is nobody's, so the table counts as another one and is replaced.
                 yield canonical("", ["foreign"])
 
-    def check(self, path: str) -> str | None:
-        """Have Kea check its configuration with the new reservations in place of the old ones."""
-        if not os.path.exists(CHECKER) or not os.path.exists(CONFIG):
-            return f"{self.path}: not checked, Kea is not set up on this host yet"
-        with open(CONFIG, encoding="utf-8") as file:
-            text = file.read().replace(self.path, path)
-        copy = f"{CONFIG}.staged"
-        try:
-            with open(copy, "w", encoding="utf-8") as file:
-                file.write(text)
-            status, output, errors = run(["sh", CHECKER, copy])
-        finally:
-            remove(copy)
-        if status == 127:
-            return f"{self.path}: not checked, Kea is not installed on this host yet"
-        if status != 0:
-            raise BackEndError(f"{self.path}: refused by Kea: {_complaint(output + errors)}")
-        return None
+    def complaint(self, output: str, errors: str) -> str:
+        """What Kea says is wrong, without what it says at every start."""
+        lines = (output + errors).splitlines()
+        wrong = [line for line in lines if " INFO " not in line and line.strip()]
+        return "\n".join(wrong or [(output + errors).strip()])
 
     def load(self) -> None:
         """Have Kea read its configuration again; what it had is kept if it refuses."""
@@ -92,12 +81,6 @@ def _reservation(line: str) -> str:
     client_id, acps = split(line)
     prefixes = ", ".join(f'"{delegated(acp)}"' for acp in acps)
     return f'{{ "duid": "{colons(client_id)}", "prefixes": [{prefixes}] }}\n'
-
-
-def _complaint(output: str) -> str:
-    """What Kea says is wrong, without what it says at every start."""
-    wrong = [line for line in output.splitlines() if " INFO " not in line and line.strip()]
-    return "\n".join(wrong or [output.strip()])
 
 
 # ---- the control socket

@@ -8,6 +8,8 @@ import os
 import socket
 import sys
 import sysconfig
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from aerod import aeroctl
 from tests import namespaces
 from tests.namespaces import Namespaces, wait_for
 
-__all__ = ["ACP4", "ACP6", "DUID", "OUTSIDE4", "OUTSIDE6", "OWN4", "OWN6", "ROOT", "Link", "missing", "wait_for"]
+__all__ = ["ACP4", "ACP6", "DUID", "OUTSIDE4", "OUTSIDE6", "OWN4", "OWN6", "ROOT", "Link", "missing", "running_link", "wait_for"]
 
 ROOT = Path(__file__).resolve().parents[2]
 DUID = "000200000009c0ffee01"
@@ -211,3 +213,18 @@ class Link(Namespaces):
 def missing() -> str | None:
     """What this machine lacks for these tests."""
     return namespaces.missing("kea-dhcp6", "radvd", "dnsmasq")
+
+
+@contextmanager
+def running_link() -> Iterator[Link]:
+    """A link whose Client has its lease; it is taken down afterwards, also if it did not come up."""
+    made = Link()
+    try:
+        made.build()
+        for node in ("r", "s", "c"):
+            made.start(node)
+        made.start_kea()
+        wait_for(made.has_lease)
+        yield made
+    finally:
+        made.destroy()

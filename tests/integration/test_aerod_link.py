@@ -12,8 +12,8 @@ from tests.integration.aerod_link import (
     OUTSIDE6,
     OWN4,
     OWN6,
-    Link,
     missing,
+    running_link,
     wait_for,
 )
 
@@ -22,16 +22,8 @@ pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 @pytest.fixture(scope="module")
 def link():
-    made = Link()
-    try:
-        made.build()
-        for node in ("r", "s", "c"):
-            made.start(node)
-        made.start_kea()
-        wait_for(made.has_lease)
+    with running_link() as made:
         yield made
-    finally:
-        made.destroy()
 
 
 def test_client_gets_both_prefixes(link):

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.integration.aerod_link import ACP4, ACP6, Link, missing
+from tests.integration.aerod_link import ACP4, ACP6, Link, missing, running_link
 from tests.namespaces import wait_for
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
@@ -16,16 +16,8 @@ KEA_ACP4 = "::ffff:198.51.100.32"
 
 @pytest.fixture
 def link():
-    made = Link()
-    try:
-        made.build()
-        for node in ("r", "s", "c"):
-            made.start(node)
-        made.start_kea()
-        wait_for(made.has_lease)
+    with running_link() as made:
         yield made
-    finally:
-        made.destroy()
 
 
 def recall(link: Link, *prefixes: str) -> str:

@@ -10,7 +10,7 @@ from aerod.shell.loop import Loop
 from aerod.shell.route_sweep import RouteSweep
 from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import MAIN_TABLE, Route
-from tests.integration.aerod_link import ACP4, ACP6, OUTSIDE6, OWN6, Link, missing
+from tests.integration.aerod_link import ACP4, ACP6, OUTSIDE6, OWN6, Link, missing, running_link
 from tests.namespaces import inside, run, wait_for
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
@@ -19,16 +19,8 @@ STRAY = "2001:db8:dead::/64"
 
 @pytest.fixture(scope="module")
 def link():
-    made = Link()
-    try:
-        made.build()
-        for node in ("r", "s", "c"):
-            made.start(node)
-        made.start_kea()
-        wait_for(made.has_lease)
+    with running_link() as made:
         yield made
-    finally:
-        made.destroy()
 
 
 def routes(link: Link) -> set[str]:

@@ -33,19 +33,19 @@ class Candidate:
 
 
 class Candidates:
-    """Keeps the addresses in the order they are tried; ``reachable`` says whether an underlay suits one.
+    """Keeps the addresses in the order they are tried; ``underlays`` says how many of ours suit one.
 
     ``ask()`` asks the DNS, where that is to tell.
     """
 
     def __init__(
-        self, config: Config, reachable: Callable[[LinkLayerAddress], bool], ask: Callable[[], None]
+        self, config: Config, underlays: Callable[[LinkLayerAddress], int], ask: Callable[[], None]
     ) -> None:
         known = config.client.server_addresses
         if config.encapsulation.multicast and not known:
             known = tuple(LinkLayerAddress(group, config.link.port) for group in SERVER_GROUPS)
         self._candidates = [Candidate(address) for address in known]
-        self._reachable = reachable
+        self._underlays = underlays
         self._ask = ask
         self._from_dns = not known
         self._ask_at: float | None = None
@@ -71,13 +71,13 @@ class Candidates:
             self._ask()
 
     def found(self, addresses: Iterable[LinkLayerAddress]) -> bool:
-        """Take the answer of the DNS, one family after the other in its order; whether it is of use."""
+        """Take the answer of the DNS, in its order; whether it is of use."""
         if not self._from_dns:
             return False
         known = {candidate.address: candidate for candidate in self._candidates}
-        answer = list(dict.fromkeys(addresses))
-        found = sorted(answer, key=lambda address: address.is_ipv4 != answer[0].is_ipv4)
-        self._candidates = [known.get(address) or Candidate(address) for address in found]
+        self._candidates = [
+            known.get(address) or Candidate(address) for address in dict.fromkeys(addresses)
+        ]
         return True
 
     def look_around(self, wanted: bool, now: float) -> None:
@@ -90,14 +90,22 @@ class Candidates:
     def free(
         self, used: Collection[LinkLayerAddress], servers: Collection[bytes | None]
     ) -> list[Candidate]:
-        """Return those within reach that are not at ``used`` and none of the link-local ``servers``."""
-        return [
+        """Return those within reach that are not at ``used`` and none of the link-local ``servers``.
+
+        A Client's links, and with them its direct ways, are of the family of its Server's address (O-18).
+        So those that the DNS told stand in the order of how many underlays suit them, IPv4 first where that
+        is equal: two Clients that have both families then always choose the same.
+        """
+        free = [
             candidate
             for candidate in self._candidates
             if candidate.address not in used
             and (candidate.link_local is None or candidate.link_local not in servers)
-            and self._reachable(candidate.address)
+            and self._underlays(candidate.address)
         ]
+        if self._from_dns:
+            free.sort(key=lambda c: (-self._underlays(c.address), not c.address.is_ipv4))
+        return free
 
     def named(self, address: bytes) -> list[LinkLayerAddress]:
         """Return where the Server with a 16-byte underlay or link-local address may be."""

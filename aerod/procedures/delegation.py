@@ -64,7 +64,7 @@ class Delegation:
         self._identity = Identity(
             client.duid, client.prefixes, config.link.vendor_options, client.prefix_lengths
         )
-        self._candidates = Candidates(config, lambda a: bool(underlays.toward(a)), self._ask)
+        self._candidates = Candidates(config, lambda a: len(underlays.toward(a)), self._ask)
         self._released = False
         self._moves = Moves(config.link.move_interval)
         self.associations: list[Association] = []
@@ -107,7 +107,7 @@ class Delegation:
         self._fill(now)
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
-        """Take the answer of the DNS, one family after the other in the order of the answer."""
+        """Take the answer of the DNS."""
         if self._candidates.found(addresses):
             self._fill(now)
             self._candidates.look_around(self._wanted() > 0, now)

@@ -17,7 +17,7 @@ from aerod.wire.dhcpv6_options import (
     RapidCommit,
     ServerId,
 )
-from tests.unit.aerod.harness import C1, Link, lla
+from tests.unit.aerod.harness import C1, Link, lla, underlay
 from tests.unit.aerod.procedures.dhcpv6_log import ACPS, C1_AERO, held, messages, state, types
 
 
@@ -223,6 +223,26 @@ def test_both_addresses_of_one_server_are_one_association() -> None:
     assert sorted(servers) == ["fe80::b", "fe80::c"]
     link.run(3000)
     assert [lease["state"] for lease in link.c1.node.leases(link.now)] == ["bound", "bound"]
+
+
+@pytest.mark.parametrize(
+    ("links", "server"),
+    [
+        ((("203.0.113.101", "fd00:ae::101"),), "203.0.113.11"),
+        ((("fd00:ae::101",), ("203.0.113.101", "fd00:ae:1::101")), "fd00:ae::11"),
+        ((("203.0.113.101",), ("203.0.113.151", "fd00:ae:1::101")), "203.0.113.11"),
+    ],
+    ids=["equal", "more IPv6", "more IPv4"],
+)
+def test_the_family_that_most_links_have_is_chosen_whatever_the_dns_says_first(
+    links: tuple[tuple[str, ...], ...], server: str
+) -> None:
+    """Links of the other family would be idle, and peers that chose it out of direct reach."""
+    link = Link(c1_servers=())
+    link.name_servers = [lla("fd00:ae::11"), lla("203.0.113.11"), lla("fd00:ae::12"), lla("203.0.113.12")]
+    link.c1.set_underlays(*(underlay(*each, link_id=number) for number, each in enumerate(links)))
+    link.run(10)
+    assert [lease["server_address"] for lease in link.c1.node.leases(link.now)] == [server]
 
 
 def test_release() -> None:

@@ -7,6 +7,7 @@ They go through one of two doors, past aerod or through it, and each answer is l
 from __future__ import annotations
 
 import ipaddress
+import os
 import select
 import socket
 import struct
@@ -25,7 +26,7 @@ from aerod.procedures.exchange import Exchange
 from aerod.procedures.requests import Identity, request
 from aerod.shell import tun
 from aerod.shell.dhcp_link import DhcpLink
-from aerod.wire.dhcpv6 import CLIENT_PORT, REPLY, SERVER_PORT, SOLICIT, pack
+from aerod.wire.dhcpv6 import CLIENT_PORT, REPLY, SERVER_PORT, SOLICIT, Message, pack
 from aerod.wire.dhcpv6_authentication import NTP_EPOCH, NTP_FRACTION, Key, client_key, signed
 from aerod.wire.dhcpv6_options import RelayedMessage
 from aerod.wire.ip import UDP, build_ipv6
@@ -47,30 +48,32 @@ _IP_PKTINFO, _SO_RCVBUFFORCE = 8, 33  # linux/in.h, asm-generic/socket.h
 
 
 class Ask(NamedTuple):
-    """One Client's Solicit with Rapid Commit, and what is to be in the Reply."""
+    """One Client's Solicit with Rapid Commit to one Server, and what is to be in the Reply."""
 
     transaction: int
+    server: str
     place: bytes  # where the Client is, an IPv4 address
     prefix: bytes  # 16 bytes
     packet: bytes  # as it goes into the tunnel
 
 
-def ask(number: int, transaction: int, signed_for: plan.Node | None = None) -> Ask:
-    """What Client ``number`` sends, from a place that follows from ``transaction``."""
+def ask(number: int, seat: int, server: plan.Node, psk: bool = False) -> Ask:
+    """What Client ``number`` says to ``server``; no other has its ``seat``, a number below 65536."""
     duid = bytes.fromhex(plan.duid(number))
     exchange = Exchange(SOLICIT, _UNDERLAY, Random(), 0.0)
-    exchange.transaction_id = transaction
+    exchange.transaction_id = seat << 8 | server.id
     message = request(Identity(duid, 1, "rfc8415"), exchange, 0, b"", {})
-    if signed_for is None:
-        payload = pack(message)
-    else:
-        key = Key(MASTER.id, client_key(MASTER.secret, duid))
-        made = int((time.time() + NTP_EPOCH) * NTP_FRACTION)
-        payload = signed(message, key, LinkLayerAddress.parse(signed_for.address, PORT).ip, made)
+    payload = _signed(message, duid, server) if psk else pack(message)
     segment = build_udp(UNASSIGNED_CLIENT, ALL_DHCP_AGENTS, CLIENT_PORT, SERVER_PORT, payload)
     packet = build_ipv6(UNASSIGNED_CLIENT, ALL_DHCP_AGENTS, UDP, segment)
-    place = ipaddress.IPv4Network(plan.CLIENT_NETWORK)[transaction].packed
-    return Ask(transaction, place, acp(number).network_address.packed, packet)
+    place = ipaddress.IPv4Network(plan.CLIENT_NETWORK)[seat].packed
+    return Ask(exchange.transaction_id, server.address, place, acp(number).network_address.packed, packet)
+
+
+def _signed(message: Message, duid: bytes, server: plan.Node) -> bytes:
+    key = Key(MASTER.id, client_key(MASTER.secret, duid))
+    now = int((time.time() + NTP_EPOCH) * NTP_FRACTION)
+    return signed(message, key, LinkLayerAddress.parse(server.address, PORT).ip, now)
 
 
 class Door(Protocol):
@@ -89,20 +92,18 @@ class Door(Protocol):
 class Straight:
     """In the place of aerod, with the very packets that it would write."""
 
-    def __init__(self, namespace: str, node: plan.Node, config: Path) -> None:
+    def __init__(self, namespace: str, config: Path) -> None:
         parsed = load(config)
+        tap = parsed.server.dhcp_interface
         with inside(namespace):
-            if parsed.server.dhcp_interface:
-                self._device = DhcpLink(tun.attach(parsed.server.dhcp_interface, tap=True))
-            else:
-                self._device = tun.Tun(tun.attach(parsed.node.interface))
+            device = tun.attach(tap, tap=True) if tap else tun.attach(parsed.node.interface)
+        self._device = DhcpLink(device) if tap else tun.Tun(device)
         self._aerod = make_node(parsed, 0.0, None, Random())
-        self._local = LinkLayerAddress.parse(node.address, PORT)
 
     def relayed(self, each: Ask) -> Ask:
         """What aerod makes of a Client's message."""
-        remote = LinkLayerAddress.parse(socket.inet_ntoa(each.place), PORT)
-        self._aerod.datagram_received(Datagram(each.packet, self._local, remote), 0.0)
+        local, remote = (LinkLayerAddress.parse(ip, PORT) for ip in (each.server, socket.inet_ntoa(each.place)))
+        self._aerod.datagram_received(Datagram(each.packet, local, remote), 0.0)
         (packet,) = self._aerod.take_output().packets
         return each._replace(packet=packet)
 
@@ -119,7 +120,7 @@ class Straight:
                 yield message
 
     def close(self) -> None:
-        self._device.close()
+        os.close(self._device.fileno())
 
 
 def _inside(options: bytes) -> bytes | None:
@@ -134,10 +135,9 @@ def _inside(options: bytes) -> bytes | None:
 
 
 class Through:
-    """Through the aerod of each of the ``servers``; every Client has an address of its own."""
+    """Through the Servers' aerod, each Client from an address of its own."""
 
-    def __init__(self, namespace: str, servers: Iterable[plan.Node]) -> None:
-        self._servers = [(server.address, PORT) for server in servers]
+    def __init__(self, namespace: str) -> None:
         with inside(namespace):
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 8 << 20)
@@ -148,8 +148,7 @@ class Through:
 
     def send(self, each: Ask) -> None:
         source = [(socket.IPPROTO_IP, _IP_PKTINFO, struct.pack("=i4s4s", 0, each.place, bytes(4)))]
-        for server in self._servers:
-            self._socket.sendmsg([each.packet], source, 0, server)
+        self._socket.sendmsg([each.packet], source, 0, (each.server, PORT))
 
     def receive(self) -> Iterator[bytes]:
         for _number in range(_BATCH):

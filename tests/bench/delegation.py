@@ -107,8 +107,7 @@ class Bench:
         took = self.install([line(number) for number in range(1, self.size + 1)])
         door = self.straight()
         self.server.start_dhcp()
-        wait = until_answered(door, door.relayed(self.asks(1)[0]), START)
-        door.close()
+        wait = self._until_answered(door, next(self.numbers))
         yield self._installed("first table", took, wait)
 
     def change(self) -> Iterator[str]:
@@ -119,9 +118,13 @@ class Bench:
         door = self.straight()
         took = self.install(lines)
         self.server.load()
-        wait = until_answered(door, door.relayed(ask(new, 0, self.server.node)), START)
-        door.close()
+        wait = self._until_answered(door, new)
         yield self._installed("two rows change", took, wait)
+
+    def _until_answered(self, door: Straight, number: int) -> float:
+        wait = until_answered(door, lambda: door.relayed(ask(number, 0, self.server.node)), START)
+        door.close()
+        return wait
 
     def _installed(self, what: str, took: dict[str, float], wait: float) -> str:
         memory = f"DHCPv6 server at most {megabytes(self.server.most_memory('dhcp'))}"
@@ -155,7 +158,6 @@ class Bench:
 
     def _ask_straight(self, cost: Cost) -> None:
         door = self.straight()
-        until_answered(door, door.relayed(self.asks(1)[0]), 60)
         asks = list(map(door.relayed, self.asks(self.count)))
         before = self.server.cpu("dhcp")
         self._take(cost, door, asks)
@@ -165,7 +167,8 @@ class Bench:
     def _ask_through(self, cost: Cost, psk: bool) -> None:
         self.server.start_aerod(psk)
         door = Through(self.link.namespace(CLIENTS))
-        until_answered(door, *self.asks(1, psk), 60)
+        first = next(self.numbers)
+        until_answered(door, lambda: ask(first, 0, self.server.node, psk), START)
         asks = self.asks(self.count, psk)
         dhcp, aerod = self.server.cpu("dhcp"), self.server.cpu("aerod")
         self._take(cost, door, asks)
@@ -192,7 +195,8 @@ class Bench:
         wait_for(lambda: all(server.has_session() for server in servers), 30, "BGP sessions")
         door, watch = Through(self.link.namespace(CLIENTS)), RouteWatch(self.link.namespace(self.link.relay.node.name))
         for server in servers:
-            until_answered(door, ask(next(self.numbers), 65535, server.node), START)
+            one = ask(next(self.numbers), 65535, server.node)
+            until_answered(door, lambda one=one: one, START)
         yield f"  {'Solicit to route, ms':<26}    p50      p99  all Replies: p50      p99"
         for number in at_once:
             times = max(2, min(30, 500 // number))

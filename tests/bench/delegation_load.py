@@ -13,7 +13,7 @@ import socket
 import struct
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import NamedTuple, Protocol
@@ -213,15 +213,15 @@ def closed_loop(door: Door, asks: Iterable[Ask], outstanding: int) -> Closed:
     return Closed(time.monotonic() - started, lost)
 
 
-def until_answered(door: Door, each: Ask, seconds: float) -> float:
-    """Ask until there is an answer; return how long that took, RuntimeError after ``seconds``."""
-    answers = Answers(door, [each])
+def until_answered(door: Door, say: Callable[[], Ask], seconds: float) -> float:
+    """Ask, each time anew, until there is an answer; return how long that took, RuntimeError after ``seconds``."""
     poll = select.poll()
     poll.register(door.fileno(), select.POLLIN)
     started = time.monotonic()
     while time.monotonic() < started + seconds:
+        each = say()
         door.send(each)
-        if poll.poll(50) and any(True for _answered in answers.receive()):
+        if poll.poll(50) and any(True for _answered in Answers(door, [each]).receive()):
             return time.monotonic() - started
         time.sleep(0.01)
     raise RuntimeError(f"no answer within {seconds:g} s")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.aero.link.plugins.module_utils._back_end_isc import Isc
@@ -27,8 +28,8 @@ CLIENTS = "clients"
 _GATEWAY = "10.255.255.1"
 _RELAY, _SERVERS = "r1", ("s1", "s2")
 _TAP = "aero-dhcp0"
-# How perfdhcp reaches a DHCPv6 server: by a cable, without anything of AERO.
-PLAIN, PERFDHCP = "plain", "perfdhcp"
+# How perfdhcp reaches a DHCPv6 server of its own: by a cable, without anything of AERO.
+_PLAIN, PERFDHCP = "plain", "perfdhcp"
 _RELOAD = 600.0  # seconds; a million reservations took Kea more than a minute
 
 
@@ -40,13 +41,14 @@ class BenchLink:
         self.spaces.directory.chmod(0o755)
         self.relay = Host(self.spaces, plan.NODES[_RELAY], back_end)
         self.servers = [Host(self.spaces, plan.NODES[name], back_end) for name in _SERVERS]
+        self.plain = Host(self.spaces, replace(self.servers[0].node, name=_PLAIN), back_end)
         self.cluster: Cluster | None = None
         self.back_end = back_end
         self.place = self.spaces.directory / "place"
 
     def build(self) -> None:
         """Make everything but processes, and start the database if there is one."""
-        self.spaces.add(HUB, CLIENTS, _RELAY, *_SERVERS, PLAIN, PERFDHCP)
+        self.spaces.add(HUB, CLIENTS, _RELAY, *_SERVERS, _PLAIN, PERFDHCP)
         self.spaces.ip(HUB, "link add br0 type bridge", "link set br0 up")
         self._cable(CLIENTS, f"{_GATEWAY}/8")
         self.spaces.ip(CLIENTS, f"route add local {plan.CLIENT_NETWORK} dev lo")
@@ -60,7 +62,7 @@ class BenchLink:
             self.spaces.ip(host.node.name, f"route add {plan.CLIENT_NETWORK} via {_GATEWAY}")
             host.prepare()
         self._connect_plain()
-        for host in self.servers:
+        for host in (*self.servers, self.plain):
             host.write_dhcp_config(self.place, self.cluster)
         shutil.copy(self.servers[0].config, self.place / CONFIG)
 
@@ -76,8 +78,8 @@ class BenchLink:
         name = _TAP if self.back_end == "isc" else "aero0"
         peer = f"{self.spaces.prefix}{PERFDHCP}"
         self.spaces.ip(
-            PLAIN, f"link add {name} type veth peer name eth0 netns {peer}",
-            f"addr add {self.servers[0].node.link_local}/64 dev {name} nodad", f"link set {name} up",
+            _PLAIN, f"link add {name} type veth peer name eth0 netns {peer}",
+            f"addr add {self.plain.node.link_local}/64 dev {name} nodad", f"link set {name} up",
         )  # fmt: skip
         self.spaces.ip(PERFDHCP, "addr add fe80::64/64 dev eth0 nodad", "link set eth0 up")
 
@@ -99,25 +101,25 @@ class Host:
         self._spaces = spaces
         self._back_end = back_end
         self._files = spaces.directory / node.name
-        self.toml, self.config = self._files / "aerod.toml", self._files / CONFIG
+        self.toml, self._psk_toml = self._files / "aerod.toml", self._files / "psk.toml"
+        self.config = self._files / CONFIG
         self._state = self._files / "state"
         self._database: Path | None = None
 
     def prepare(self) -> None:
         """Write the configurations, and do what aero-interface.service does."""
-        self._write_toml(psk=False)
+        self._write_tomls()
         (self._files / "keys").write_text(f"{MASTER.id} {MASTER.secret.hex()}\n")
         (self._files / "bird.conf").write_text(plan.bird_conf(self.node, self._files / "bird.log"))
         command = (*AEROD, "--config", str(self.toml), "--prepare", "--user", "root")
         self._spaces.run(self.node.name, *command, cwd=ROOT)
 
-    def _write_toml(self, psk: bool) -> None:
+    def _write_tomls(self) -> None:
         text = plan.aerod_toml(self.node, self._files)
         if self._back_end == "isc":
             text = text.replace(f'kea_socket = "{self._files}/kea.sock"', f'dhcp_interface = "{_TAP}"')
-        if psk:
-            text += f'[dhcp_authentication]\nmode = "psk"\nkeys = "{self._files}/keys"\n'
         self.toml.write_text(text)
+        self._psk_toml.write_text(f'{text}[dhcp_authentication]\nmode = "psk"\nkeys = "{self._files}/keys"\n')
 
     def write_dhcp_config(self, place: Path, cluster: Cluster | None) -> None:
         """Let the table be in ``place`` or ``cluster``, all else here."""
@@ -139,15 +141,15 @@ class Host:
 
     # Processes
 
-    def start_dhcp(self, name: str | None = None) -> None:
-        """Start the DHCPv6 server, in the namespace ``name`` if not at home."""
+    def start_dhcp(self) -> None:
+        """Start the DHCPv6 server."""
         variables = {}
         if self._back_end == "isc":
             command = ["dhcpd", "-6", "-f", "-q", "--no-pid", "-cf", str(self.config), _TAP]
         else:
             command = [*AS_KEA, "kea-dhcp6", "-c", str(self.config)]
             variables = {"KEA_PIDFILE_DIR": str(self._files), "KEA_LOCKFILE_DIR": "none"}
-        self._spaces.spawn(self._process("dhcp"), name or self.node.name, *command, **variables)
+        self._spaces.spawn(self._process("dhcp"), self.node.name, *command, **variables)
 
     def load(self) -> None:
         """Have the DHCPv6 server answer by the table it was switched to, as the unit's reload or restart does."""
@@ -161,9 +163,8 @@ class Host:
         """Start aerod with nothing remembered; the Relays will not know of it until bird runs."""
         shutil.rmtree(self._state, ignore_errors=True)
         self._state.mkdir()
-        self._write_toml(psk)
         directories = ("--state-dir", str(self._state), "--run-dir", str(self._files))
-        command = (*AEROD, "--config", str(self.toml), *directories)
+        command = (*AEROD, "--config", str(self._psk_toml if psk else self.toml), *directories)
         self._spaces.spawn(self._process("aerod"), self.node.name, *command, cwd=ROOT)
         wait_for((self._files / "aerod.sock").exists, 10, "aerod's socket")
 

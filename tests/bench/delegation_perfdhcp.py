@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tests.bench.delegation_link import PERFDHCP, PLAIN, BenchLink
+from tests.bench.delegation_link import PERFDHCP, BenchLink
 from tests.chaos import plan
 from tests.namespaces import wait_for
 
@@ -24,8 +24,8 @@ class Figures(NamedTuple):
 
 def perfdhcp(link: BenchLink, size: int) -> Figures | None:
     """Ask faster and faster, until more is lost than is meant to be; None if that is so at once."""
-    server = link.servers[0]
-    server.start_dhcp(PLAIN)
+    server = link.plain
+    server.start_dhcp()
     try:
         wait_for(lambda: _run(link, 10, 10)[1] > 0, 200, "the DHCPv6 server answers perfdhcp")
         best = None

@@ -6,19 +6,13 @@ from __future__ import annotations
 from aerod.address import ALL_DHCP_AGENTS, UNASSIGNED_CLIENT, parse_address
 from aerod.procedures.authentication import ntp_time
 from aerod.procedures.timestamps import WallClock
-from aerod.wire.dhcpv6 import (
-    SOLICIT,
-    Message,
-)
+from aerod.wire.dhcpv6 import SOLICIT, Message
 from aerod.wire.dhcpv6_authentication import Key, client_key
-from aerod.wire.dhcpv6_options import (
-    IAPD,
-    ClientId,
-    RapidCommit,
-)
+from aerod.wire.dhcpv6_options import IAPD, ClientId, RapidCommit
 from aerod.wire.ip import UDP, build_ipv6
 from aerod.wire.udp import build_udp
-from tests.unit.aerod.harness import S1_ADDRESSES, S2_ADDRESSES, Host, Link, lla
+from tests.unit.aerod.harness import S1_ADDRESSES, S2_ADDRESSES, Link, lla
+from tests.unit.aerod.host import Host
 
 OLD, NEW = Key(1, bytes(range(32))), Key(2, bytes(range(32, 64)))
 S1, S2 = parse_address(S1_ADDRESSES[0]), parse_address(S2_ADDRESSES[0])

@@ -14,7 +14,8 @@ from aerod.wire.dhcpv6_authentication import Key, made_for, proof_in, signed
 from aerod.wire.dhcpv6_options import Authentication, RelayedMessage
 from aerod.wire.ip import UDP, build_ipv6, parse_ip
 from aerod.wire.udp import build_udp
-from tests.unit.aerod.harness import C1, C2, H1, H2, S1_ADDRESSES, S2_ADDRESSES, TABLE, Host, Link, ip6
+from tests.unit.aerod.harness import C1, C2, H1, H2, S1_ADDRESSES, S2_ADDRESSES, TABLE, Link, ip6
+from tests.unit.aerod.host import Host
 from tests.unit.aerod.procedures.authentication_talk import (
     NEW,
     OLD,

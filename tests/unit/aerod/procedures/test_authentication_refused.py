@@ -37,7 +37,8 @@ from aerod.wire.dhcpv6_options import (
 )
 from aerod.wire.ip import UDP, build_ipv6, parse_ip
 from aerod.wire.udp import build_udp, parse_udp
-from tests.unit.aerod.harness import C1, C2, S1_ADDRESSES, TABLE, Host, Link, lla
+from tests.unit.aerod.harness import C1, C2, S1_ADDRESSES, TABLE, Link, lla
+from tests.unit.aerod.host import Host
 from tests.unit.aerod.procedures.authentication_talk import (
     ATTACKER,
     OLD,

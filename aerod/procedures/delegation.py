@@ -15,11 +15,10 @@ from aerod.address import (
     is_link_local,
 )
 from aerod.config import Config
-from aerod.interface import FindServers
 from aerod.procedures import association_state
 from aerod.procedures.association import PATIENCE, SOLICITING, Association
 from aerod.procedures.authentication import Unauthenticated
-from aerod.procedures.candidates import SERVER_NAME, Candidate, Candidates
+from aerod.procedures.candidates import Candidate, Candidates
 from aerod.procedures.exchange import Exchange
 from aerod.procedures.leases import Lease, longest
 from aerod.procedures.moves import Moves
@@ -64,7 +63,7 @@ class Delegation:
         self._identity = Identity(
             client.duid, client.prefixes, config.link.vendor_options, client.prefix_lengths
         )
-        self._candidates = Candidates(config, lambda a: len(underlays.toward(a)), self._ask)
+        self._candidates = Candidates(config, underlays, outbox)
         self._released = False
         self._moves = Moves(config.link.move_interval)
         self.associations: list[Association] = []
@@ -333,9 +332,6 @@ class Delegation:
         self._fill(now)
         if changed or primary is not self.primary:
             self._changed(now)
-
-    def _ask(self) -> None:
-        self._outbox.actions.append(FindServers(SERVER_NAME + self._config.link.domain))
 
     def _give_up(self, now: float) -> None:
         for association in list(self.associations):

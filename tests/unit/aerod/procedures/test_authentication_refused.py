@@ -260,5 +260,3 @@ def test_a_relay_agent_of_ones_own(idle) -> None:
         deliver(idle, pack(message))
     assert idle.s1.drops() == {"drop_dhcpv6_type": 2}
     assert idle.s1.kea.seen == []
-
-

@@ -115,6 +115,11 @@ class Association:
         return self.state == RELEASING and bool(self.leases) and self.through is not None
 
     @property
+    def lasts(self) -> bool:
+        """Whether it goes on after a restart."""
+        return self.usable or self.moving
+
+    @property
     def next_hop(self) -> LinkLayerAddress:
         """Where messages for the Server go: a Release through another Server, to that one."""
         return (self.through or self).server

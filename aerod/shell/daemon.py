@@ -107,7 +107,7 @@ class Daemon:
             FindServers: self._find_servers,
             FindServer: self._find_server,
             FindCapability: self._find_capability,
-            SaveState: lambda _action: self._save_soon(),
+            SaveState: lambda action: action.first or self._save_soon(),
             UseChecksums: lambda _action: self._sockets.use_checksums(),
             Notice: _log_notice,
         }
@@ -309,6 +309,8 @@ class Daemon:
 
     def _carry_out(self) -> None:
         output = self._node.take_output()
+        if SaveState(first=True) in output.actions:
+            self._save()
         for datagram in output.datagrams:
             self._sockets.send(datagram)
         for packet in output.packets:

@@ -166,7 +166,12 @@ class FindServer:
 
 @dataclass(frozen=True, slots=True)
 class SaveState:
-    """Something that must survive a restart changed; the shell saves ``Node.saved_state()``."""
+    """Something that must survive a restart changed; the shell saves ``Node.saved_state()``.
+
+    That can wait a moment, unless it comes ``first``: then before anything of the same output is done.
+    """
+
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

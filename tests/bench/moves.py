@@ -47,7 +47,7 @@ class OnAccessLinks(Kind):
     def prepare(self) -> None:
         on_node("c2", "systemctl stop lab-dhcp@eth0 lab-dhcp@eth1")
         self.ip = Ip("c2")
-        self.ip("link set eth1 down")
+        self.ip("link set eth1 down", "addr flush dev eth0 scope global", "addr flush dev eth1 scope global")
         self.ip(*up("eth0", ACCESS["eth0"][0][0]))
         self.wait_until_known(ACCESS["eth0"][0][0])
 

@@ -121,6 +121,11 @@ bench-handover: venv-dev daemons root ## Measure what moves cost streams in the 
 bench-table: venv-dev ## Measure what ACP tables of up to a million rows cost the controller
 	$(VENV)/bin/python tests/bench/acp_table.py
 
+.PHONY: bench-delegation
+bench-delegation: venv-dev daemons root ## Measure delegations through aerod and past it (BACKENDS, SIZES, CLIENTS)
+	$(SUDO) env BACKENDS="$(BACKENDS)" SIZES="$(SIZES)" CLIENTS="$(CLIENTS)" \
+	    $(VENV)/bin/python tests/bench/delegation.py
+
 .PHONY: daemons
 daemons:
 	@$(SUDO) tests/install-daemons

@@ -9,7 +9,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
 .PHONY: help
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: lab
 lab: lab-up ## Build a real AERO link on this machine and prove it
@@ -49,7 +49,7 @@ $(VENV)/development.done: requirements-dev.txt requirements.txt | $(VENV)/bin/pi
 	@touch $@
 
 .PHONY: test
-test: lint unit sanity integration conformance lab-test ## Run all tests: linters, unit, sanity, integration, conformance, and the lab from nothing
+test: lint unit sanity integration conformance lab-test ## Run the tests: linters, unit, sanity, integration, conformance, and the lab from nothing
 
 .PHONY: lint
 lint: venv-dev
@@ -79,8 +79,8 @@ integration: venv-dev daemons root ## Run real daemons against each other in net
 	$(SUDO) $(VENV)/bin/python -m pytest tests/integration tests/chaos
 
 .PHONY: chaos
-chaos: venv-dev daemons root ## Kill, cut and fill a link of 200 Clients, and see it find back (EVENTS=100 SEED=...)
-	$(SUDO) $(VENV)/bin/python -m tests.chaos --events $(or $(EVENTS),100) $(if $(SEED),--seed $(SEED))
+chaos: venv-dev daemons root ## Kill, cut and fill a link of 200 Clients, and see it find back (EVENTS=100 SEED=... BACKEND=kea)
+	$(SUDO) $(VENV)/bin/python -m tests.chaos --events $(or $(EVENTS),100) $(if $(SEED),--seed $(SEED)) $(if $(BACKEND),--backend $(BACKEND))
 
 # Most of these tests wait rather than compute, so there are more workers than small machines have cores.
 # As a part of `make test` it leaves the page as it is.

@@ -20,7 +20,7 @@ def render(name: str, backend: str, aero_id: int = 11) -> str:
     environment.filters.update(CoreFilters().filters())
     link = {
         "hosts": {"s": {"id": aero_id}}, "dhcp_backend": backend,
-        "lease_preferred": 3600, "lease_valid": 7200, "lease_renew": 1000, "lease_rebind": 2000,
+        "lease_preferred": 3600, "lease_valid": 7200, "lease_renew": 1000, "lease_rebind": 2000, "lease_retry": 120,
     }  # fmt: skip
     template = environment.from_string((ROLE / "templates" / name).read_text())
     return template.render(aero_link=link, inventory_hostname="s")

@@ -40,7 +40,8 @@ from tests.bench.delegation_table import line  # noqa: E402
 from tests.integration.postgres import BackEnd as Database  # noqa: E402
 from tests.namespaces import wait_for  # noqa: E402
 
-SIZES = {"kea": (10_000, 100_000), "kea_postgresql": (10_000, 100_000, 1_000_000), "isc": (10_000, 100_000, 1_000_000)}
+# A million rows of a file take Kea 6 GB, and dhcpd does not get through them.
+SIZES = {"kea": (10_000, 100_000), "kea_postgresql": (10_000, 100_000, 1_000_000), "isc": (10_000, 100_000)}
 AT_ONCE = (1, 100, 1000)
 ROUNDS, OUTSTANDING, MOST = 2, 32, 3000
 START = 900.0  # seconds that a DHCPv6 server may take to read its table

@@ -18,6 +18,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -149,7 +150,7 @@ class Bench:
         yield f"  {'delegations':<26}     /s  DHCPv6, aerod: us CPU    times"
         found = perfdhcp(self.link, self.size)
         figures = f"{found.rate:7.0f} {found.cpu * 1e6:8.0f}" if found else "loses too many"
-        yield f"  {'perfdhcp, straight':<26}{figures}"
+        yield f"  {'perfdhcp, four messages':<26}{figures}"
         yield f"  {'straight':<26}{straight.text()}{lost(straight)}"
         for name, cost in {"through aerod": through, "through aerod, psk": psk}.items():
             times = cost.times(straight)
@@ -269,6 +270,7 @@ def main() -> None:
     if not {*wanted} <= {*SIZES}:
         sys.exit(f"BACKENDS: there are {' '.join(SIZES)}")
     gc.disable()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"{os.cpu_count()} processors, {os.uname().release}, load {os.getloadavg()[0]:.1f}")
     for back_end in wanted:
         found = {size: measure(back_end, size, at_once) for size in sizes or SIZES[back_end]}

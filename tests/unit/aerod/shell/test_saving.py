@@ -32,10 +32,8 @@ class Saver:
         self.loop.run()
 
     def run_until(self, condition: Callable[[], bool]) -> None:
-        """Run the loop until something is so."""
-        look = self.loop.timer(
-            lambda: self.loop.stop() if condition() else look.set(self.loop.now() + 0.01)
-        )
+        """Let the loop run until ``condition()`` is true."""
+        look = self.loop.timer(lambda: self.loop.stop() if condition() else look.set(self.loop.now() + 0.01))
         look.set(self.loop.now())
         self.loop.run()
 

@@ -302,7 +302,7 @@ def _underlay(table: Table, role: str, port: int) -> UnderlayConfig:
     underlay = UnderlayConfig(
         interface=table.matching("interface", _INTERFACE, "an interface name of 1 to 15 characters"),
         link_id=table.integer("link_id", 0, 255),
-        preference=table.integer("preference", 0, 255, 255),
+        preference=table.integer("preference", 1, 255, 255),
         addresses=_addresses(table, "addresses", port, least=0 if role == "client" else 1),
     )
     table.refuse_rest()

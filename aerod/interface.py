@@ -32,8 +32,8 @@ from aerod.address import LinkLayerAddress, Prefix
 class Underlay:
     """An underlying interface that can carry tunnel packets now.
 
-    ``addresses`` are the interface's own 16-byte addresses (IPv4 mapped), best first;
-    ``mtu`` is the interface's MTU in bytes.
+    ``addresses`` are the interface's own 16-byte addresses (IPv4 mapped), best first; those that are
+    ``deprecated`` (RFC 4862) are about to go.  ``mtu`` is the interface's MTU in bytes.
     """
 
     interface: str
@@ -41,6 +41,7 @@ class Underlay:
     preference: int
     addresses: tuple[bytes, ...]
     mtu: int = 1500
+    deprecated: frozenset[bytes] = frozenset()
 
 
 @dataclass(slots=True)
@@ -165,7 +166,12 @@ class FindServer:
 
 @dataclass(frozen=True, slots=True)
 class SaveState:
-    """Something that must survive a restart changed; the shell saves ``Node.saved_state()``."""
+    """Something that must survive a restart changed; the shell saves ``Node.saved_state()``.
+
+    That can wait a moment, unless it comes ``first``: then before anything of the same output is done.
+    """
+
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class Client(Node):
         super().__init__(config, now, Forwarding(own_sources_only=True), random)
         self._servers: dict[bytes, Neighbor] = {}
         self._held: tuple[Lease, ...] | None = None
+        self._kept: frozenset = frozenset()
         self._authentication = Unauthenticated()
         if config.authentication is not None:
             self._authentication = OwnAuthentication(
@@ -174,7 +175,8 @@ class Client(Node):
         held = self._delegation.leases()
         if held != self._held:
             self._hold(held, now)
-        known = {a.link_local: a for a in self._delegation.associations if a.usable or a.moving}
+        self._keep()
+        known = {a.link_local: a for a in self._delegation.associations if a.lasts}
         for address in self._servers.keys() - known.keys():
             neighbor = self._servers.pop(address)
             self._neighbors.remove(neighbor)
@@ -215,6 +217,17 @@ class Client(Node):
         if self._synthesized_ra is not None:
             self._synthesized_ra.leases(held, now)
         self._outbox.save()
+
+    def _keep(self) -> None:
+        """Have it on the disk who granted what, and who is being left, before anybody hears of it.
+
+        Killed at once, we would ask anew for what we have, and use what we have released.
+        """
+        lasting = (a for a in self._delegation.associations if a.lasts)
+        kept = frozenset((a.server, a.leaving, frozenset(a.prefixes)) for a in lasting)
+        if kept != self._kept:
+            self._kept = kept
+            self._outbox.save(first=True)
 
     def _note_server(self, association: Association, now: float) -> None:
         address = association.link_local

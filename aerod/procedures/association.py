@@ -8,7 +8,7 @@ from random import Random
 
 from aerod.address import LinkLayerAddress, Prefix, is_multicast
 from aerod.interface import Underlay
-from aerod.procedures.exchange import ANSWERS, HANDOVER, Exchange
+from aerod.procedures.exchange import ANSWERS, HANDOVER, TIMINGS, Exchange
 from aerod.procedures.leases import Lease
 from aerod.procedures.replies import granted_prefixes, grants, has_status, status_text
 from aerod.procedures.requests import Identity, request
@@ -64,6 +64,8 @@ class Association:
         self.seen: dict[int, LinkLayerAddress] = {}
         self.asps: tuple[Prefix, ...] = ()
         self.status = ""
+        # Seconds between two Solicits at most; the Server may have told (RFC 8415 section 21.24).
+        self.longest_wait = TIMINGS[SOLICIT].longest
         # NUD found that nothing comes back from the Server.
         self.silent = False
         # Another Server shall take its place (section 3.19.4), that asked for it (D24), and that one.
@@ -113,6 +115,11 @@ class Association:
     def moving(self) -> bool:
         """Whether the Server is being left through another one, and still passes packets on."""
         return self.state == RELEASING and bool(self.leases) and self.through is not None
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it goes on after a restart."""
+        return self.usable or self.moving
 
     @property
     def next_hop(self) -> LinkLayerAddress:
@@ -183,7 +190,10 @@ class Association:
         self._exchanges.clear()
         underlay = (self.through or self).best_underlay()
         if underlay is not None:
-            self._exchanges.append(Exchange(kind, underlay, self._random, start))
+            exchange = Exchange(kind, underlay, self._random, start)
+            if kind == SOLICIT:
+                exchange.wait_at_most(self.longest_wait, start)
+            self._exchanges.append(exchange)
 
     def underlays_changed(self, now: float) -> None:
         """Tell the Server at once about links that came, changed or went (section 3.19)."""
@@ -289,8 +299,7 @@ class Association:
             self._exchanges.clear()
             self.leases.clear()
             return
-        if message.type == ADVERTISE or exchange.kind == SOLICIT:
-            self._note_longest_wait(exchange, message)
+        self._note_longest_wait(exchange, message, now)
         rapid = message.find(RapidCommit) is not None
         if exchange.kind == SOLICIT and message.type != ADVERTISE and not rapid:
             return
@@ -305,10 +314,12 @@ class Association:
             self.server_id, self.link_local = server_id.value, source
             self._granted(exchange, message, now)
 
-    def _note_longest_wait(self, exchange: Exchange, message: Message) -> None:
+    def _note_longest_wait(self, exchange: Exchange, message: Message, now: float) -> None:
         limit = message.find(SolMaxRT)
-        if limit is not None and exchange.kind == SOLICIT and limit.value in _SOL_MAX_RT_RANGE:
-            exchange.longest = limit.value
+        if limit is not None and limit.value in _SOL_MAX_RT_RANGE:
+            self.longest_wait = limit.value
+            if exchange.kind == SOLICIT:
+                exchange.wait_at_most(limit.value, now)
 
     def _refused(self, exchange: Exchange, message: Message, now: float) -> None:
         """A Solicit goes on; whatever else is refused starts over, unless a lease still stands."""

@@ -34,6 +34,7 @@ def save(association: Association, now: float) -> dict[str, Any]:
         "links": {str(link_id): address_text(local) for link_id, local in association.links.items()},
         "seen": {str(link_id): [seen.text, seen.port] for link_id, seen in association.seen.items()},
         "asps": [str(asp) for asp in association.asps],
+        "longest_wait": association.longest_wait,
     }
 
 
@@ -57,6 +58,7 @@ def restore(
     association.gone = set(entry.get("gone", ()))
     association.leaving = entry.get("leaving", False)
     association.asps = tuple(map(Prefix.parse, entry["asps"]))
+    association.longest_wait = entry.get("longest_wait", association.longest_wait)
     association.state = BOUND
     return association
 

@@ -381,8 +381,7 @@ class Delegation:
     # Over a restart
 
     def saved_state(self, now: float) -> dict:
-        kept = [a for a in self.associations if a.usable or a.moving]
-        associations = [association_state.save(association, now) for association in kept]
+        associations = [association_state.save(a, now) for a in self.associations if a.lasts]
         return {"associations": associations} | self._authentication.saved_state()
 
     def restore(self, saved: dict, now: float) -> None:

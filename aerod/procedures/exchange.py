@@ -74,9 +74,9 @@ class Exchange:
         self.transaction_id = random.randrange(1 << 24)
         self.transmissions = 0
         self.due = start
-        self.longest = (timing or TIMINGS[kind]).longest
         self.signatures: Signatures | None = None
         self._timing = timing or TIMINGS[kind]
+        self._longest = self._timing.longest
         self._random = random
         self._interval = 0.0
         self._began: float | None = None
@@ -103,6 +103,11 @@ class Exchange:
         self.due = now + self._interval
         return min(_LONGEST_ELAPSED, int((now - self._began) * 100))
 
+    def wait_at_most(self, seconds: float, now: float) -> None:
+        """Let no more than that, give or take a tenth, pass between two transmissions from now on."""
+        self._longest = seconds
+        self.due = min(self.due, now + seconds)
+
     def repeat_soon(self, now: float) -> None:
         """The last transmission may never have left this host: repeat it, as if it had not been."""
         if self.transmissions and now + self._early < self.due:
@@ -116,6 +121,6 @@ class Exchange:
             least = 0.0 if self.kind == SOLICIT else -0.1
             return self._timing.initial * (1 + self._random.uniform(least, 0.1))
         doubled = self._interval * (2 + self._random.uniform(-0.1, 0.1))
-        if doubled > self.longest:
-            return self.longest * (1 + self._random.uniform(-0.1, 0.1))
+        if doubled > self._longest:
+            return self._longest * (1 + self._random.uniform(-0.1, 0.1))
         return doubled

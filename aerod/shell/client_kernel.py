@@ -129,7 +129,6 @@ class ClientKernel:
     tables = (MAIN_TABLE, AERO_TABLE)
     rules = True
     dumps = ()
-    wrong = False
 
     def __init__(self, kernel: Kernel, interface: str, underlays: tuple[str, ...], eun: str | None) -> None:
         self._kernel = kernel
@@ -137,6 +136,8 @@ class ClientKernel:
         self._underlays = underlays
         self._eun = eun
         self._acps: tuple[Prefix, ...] = ()
+        # Whether the kernel refused something last time.
+        self.wrong = False
 
     @property
     def acps(self) -> tuple[Prefix, ...]:
@@ -162,6 +163,7 @@ class ClientKernel:
 
     def reconcile(self) -> list[KernelRoute]:
         """Add what is missing in the kernel and remove what is too much; nothing for the node."""
+        self.wrong = True
         interfaces = self._interfaces()
         wanted = wanted_state(self._acps, self._kernel.addresses, interfaces, self._eun)
         present = self._present(interfaces)
@@ -174,6 +176,7 @@ class ClientKernel:
             lambda key: rtnl.remove_address(Address(*key)),
         )
         _adjust(present.routes, wanted.routes, rtnl.add_route, rtnl.remove_route, _replaced_by)
+        self.wrong = False
         return []
 
     def swept(self, _routes: Iterable[Route], _touched: Any, _whole: bool) -> list[KernelRoute]:
@@ -181,7 +184,8 @@ class ClientKernel:
         return self.reconcile()
 
     def repair(self) -> int:
-        """What is found to be wrong is repaired at once."""
+        """Try again what the kernel refused; what is found to be wrong is repaired at once."""
+        self.reconcile()
         return 0
 
     def _interfaces(self) -> Interfaces:

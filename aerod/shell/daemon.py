@@ -47,6 +47,7 @@ from aerod.shell.resolver import Resolver
 from aerod.shell.rtnl import Rtnl
 from aerod.shell.rtnl_messages import Route
 from aerod.shell.saved_state import SavedState
+from aerod.shell.saving import Saving
 from aerod.shell.server_kernel import ServerKernel
 from aerod.shell.underlay_sockets import UnderlaySockets
 from aerod.shell.underlays import usable_underlays
@@ -55,11 +56,8 @@ from aerod.state.dhcp_keys import DhcpKeys
 
 log = logging.getLogger("aerod")
 
-_SAVE_DELAY = 0.2  # seconds; what changes meanwhile is saved together
-_SAVE_SHARE = 20  # saving takes at most one part in this of the time
 _BIND_RETRY = 2.0  # seconds
 _CLOCK_INTERVAL = 10.0  # seconds
-_SAVE_AGAIN = 5.0  # seconds, after a save that failed
 
 
 class Daemon:
@@ -86,11 +84,15 @@ class Daemon:
         self._underlays: tuple[Underlay, ...] | None = None
         self._bind_failures: list[str] = []
         self._node_timer = self._loop.timer(self._node_due)
-        self._save_timer = self._loop.timer(self._save)
+        self._saving = Saving(
+            self._loop,
+            self._saved_state,
+            lambda: self._node.saved_state(self._loop.now()),
+            self._counters,
+        )
         self._bind_timer = self._loop.timer(self._refresh_underlays)
         self._watchdog_timer = self._loop.timer(self._watchdog)
         self._clock_timer = self._loop.timer(self._tell_time)
-        self._save_error: str | None = None
         self._upkeep = Upkeep(
             self._loop,
             self._role_kernel,
@@ -107,7 +109,7 @@ class Daemon:
             FindServers: self._find_servers,
             FindServer: self._find_server,
             FindCapability: self._find_capability,
-            SaveState: lambda _action: self._save_soon(),
+            SaveState: lambda action: action.first or self._saving.soon(),
             UseChecksums: lambda _action: self._sockets.use_checksums(),
             Notice: _log_notice,
         }
@@ -139,7 +141,7 @@ class Daemon:
             self._node,
             self._kernel,
             lambda: self._counters + Counter(self._tun.counters()),
-            lambda: self._save_error,
+            lambda: self._saving.error,
         )
         commands = self._operator.commands(self._carry_out)
         control = Control(self._loop, self._run_dir / "aerod.sock", commands, self._operator.event)
@@ -160,7 +162,7 @@ class Daemon:
         log.info("started: %s", self._operator.summary())
         self._loop.run()
         systemd.notify("STOPPING=1")
-        self._save()
+        self._saving.now()
         log.info("stopped")
 
     def _open_dhcp_link(self) -> DhcpLink | None:
@@ -309,6 +311,8 @@ class Daemon:
 
     def _carry_out(self) -> None:
         output = self._node.take_output()
+        if SaveState(first=True) in output.actions:
+            self._saving.now()
         for datagram in output.datagrams:
             self._sockets.send(datagram)
         for packet in output.packets:
@@ -348,28 +352,6 @@ class Daemon:
             self._carry_out()
 
         self._resolver.find_pointer(action.name, lambda: self._underlays or (), found)
-
-    def _save_soon(self) -> None:
-        delay = max(_SAVE_DELAY, _SAVE_SHARE * self._saved_state.cost)
-        self._save_timer.set_earlier(self._loop.now() + delay)
-
-    def _save(self) -> None:
-        try:
-            self._saved_state.save(self._node.saved_state(self._loop.now()))
-        except OSError as error:
-            self._counters["save_failed"] += 1
-            self._save_timer.set_earlier(self._loop.now() + _SAVE_AGAIN)
-            self._note_save(error.strerror or str(error))
-        else:
-            self._note_save(None)
-
-    def _note_save(self, error: str | None) -> None:
-        """Tell once that the state cannot be saved, and that it can be again."""
-        if error is None and self._save_error:
-            log.info("the state is saved again")
-        elif error != self._save_error:
-            log.error("the state could not be saved, a restart would lose it: %s", error)
-        self._save_error = error
 
     def _tell_time(self) -> None:
         """Let the node follow a wall clock that is set while it runs."""

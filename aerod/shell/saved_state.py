@@ -24,7 +24,6 @@ class SavedState:
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self._path = path
         self._identity = identity
-        self.cost = 0.0  # seconds the last save took
 
     def load(self) -> tuple[dict[str, Any] | None, str | None]:
         """(state with its ``age`` in seconds or None, a warning or None).
@@ -51,12 +50,14 @@ class SavedState:
             return None, f"saved state in {self._path} is of {identity}, starting without it"
         return {**state, "age": age}, None
 
-    def save(self, state: dict[str, Any]) -> None:
-        """Replace the file; after this returns it survives a crash of the machine."""
-        started = time.monotonic()
+    def pack(self, state: dict[str, Any]) -> str:
+        """The text of the file for a state of now."""
         document = {"version": VERSION, "identity": self._identity, "saved_at": time.time(), "state": state}
-        write_atomically(self._path, json.dumps(document))
-        self.cost = time.monotonic() - started
+        return json.dumps(document)
+
+    def write(self, text: str) -> None:
+        """Replace the file by what :meth:`pack` returned; then it survives a crash of the machine."""
+        write_atomically(self._path, text)
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o640) -> None:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from aerod.address import MAPPED_PREFIX, Prefix
 from aerod.config import UnderlayConfig
@@ -34,40 +33,36 @@ def is_underlay_address(address: Address, leased: Iterable[Prefix]) -> bool:
 def usable_underlays(
     configured: tuple[UnderlayConfig, ...], kernel: Kernel, leased: tuple[Prefix, ...]
 ) -> tuple[Underlay, ...]:
-    """The underlays that are up and have an address that tunnel packets can come from.
-
-    One whose addresses are all deprecated is about to go: it gets Preference 0 if there is another.
-    """
+    """The underlays that are up and have an address that tunnel packets can come from."""
     found = []
     for underlay in configured:
         link = kernel.link(underlay.interface)
         if link and link.up:
-            addresses, lasts = _addresses(underlay, kernel.addresses_of(underlay.interface), leased)
+            addresses, deprecated = _addresses(underlay, kernel.addresses_of(underlay.interface), leased)
             if addresses:
                 name, preference = underlay.interface, underlay.preference
-                found.append((Underlay(name, underlay.link_id, preference, addresses, link.mtu), lasts))
-    if any(lasts for _underlay, lasts in found):
-        return tuple(usable if lasts else replace(usable, preference=0) for usable, lasts in found)
-    return tuple(usable for usable, _lasts in found)
+                found.append(Underlay(name, underlay.link_id, preference, addresses, link.mtu, deprecated))
+    return tuple(found)
 
 
 def _addresses(
     underlay: UnderlayConfig, present: list[Address], leased: tuple[Prefix, ...]
-) -> tuple[tuple[bytes, ...], bool]:
-    """The configured addresses that are there, or else all global ones, and whether any is to last.
+) -> tuple[tuple[bytes, ...], frozenset[bytes]]:
+    """The configured addresses that are there, or else all global ones, and which of those are deprecated.
 
-    Deprecated ones come last; they still serve until all have been told of the others.
+    These come last; they still serve until all have been told of the others.
     """
     ready = [address for address in present if not address.flags & _UNUSABLE]
     if underlay.addresses:
         there = {address.ip for address in ready}
-        return tuple(wanted.ip for wanted in underlay.addresses if wanted.ip in there), True
+        return tuple(wanted.ip for wanted in underlay.addresses if wanted.ip in there), frozenset()
     ours = [address for address in ready if is_underlay_address(address, leased)]
     # A privacy address changes every day, and with it the link-layer address: it comes behind others.
     ours.sort(
         key=lambda a: (bool(a.flags & IFA_F_DEPRECATED), not a.ip.startswith(MAPPED_PREFIX), _is_temporary(a))
     )
-    return tuple(address.ip for address in ours), any(not a.flags & IFA_F_DEPRECATED for a in ours)
+    deprecated = frozenset(address.ip for address in ours if address.flags & IFA_F_DEPRECATED)
+    return tuple(address.ip for address in ours), deprecated
 
 
 def _is_temporary(address: Address) -> bool:

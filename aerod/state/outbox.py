@@ -9,17 +9,19 @@ from aerod.interface import Action, Datagram, Notice, Output, SaveState
 class Outbox:
     """Collects datagrams, packets for the TUN and actions until they are taken."""
 
-    __slots__ = ("datagrams", "packets", "actions")
+    __slots__ = ("datagrams", "packets", "actions", "_saving")
 
     def __init__(self) -> None:
         self.datagrams: list[Datagram] = []
         self.packets: list[bytes] = []
         self.actions: list[Action] = []
+        self._saving: SaveState | None = None
 
     def take(self) -> Output:
         """Return all that was collected and start afresh."""
-        output = Output(self.datagrams, self.packets, self.actions)
-        self.datagrams, self.packets, self.actions = [], [], []
+        saving = [self._saving] if self._saving else []
+        output = Output(self.datagrams, self.packets, saving + self.actions)
+        self.datagrams, self.packets, self.actions, self._saving = [], [], [], None
         return output
 
     def write(self, packet: bytes) -> None:
@@ -32,7 +34,7 @@ class Outbox:
     def warning(self, text: str) -> None:
         self.actions.append(Notice("warning", text))
 
-    def save(self) -> None:
+    def save(self, first: bool = False) -> None:
         """Ask for the saved state to be written, once for each time the output is taken."""
-        if not any(isinstance(action, SaveState) for action in self.actions):
-            self.actions.append(SaveState())
+        if first or self._saving is None:
+            self._saving = SaveState(first)

@@ -44,28 +44,34 @@ class Underlays:
         self._port = port
         self._carriage = carriage
         self._usable: tuple[Underlay, ...] = ()
-        # Those to be used toward IPv4 and toward IPv6, for they are asked for with every packet and timer.
+        # Those to be used toward IPv4 and toward IPv6, for they are asked for with every packet and timer,
+        # and those that are about to go.
         self._toward: dict[bool, tuple[Underlay, ...]] = {True: (), False: ()}
+        self._leaving: dict[bool, tuple[Underlay, ...]] = {True: (), False: ()}
 
     def __iter__(self):
         return iter(self._usable)
 
     def replace(self, underlays: Iterable[Underlay]) -> None:
         self._usable = tuple(sorted(underlays, key=lambda u: (-u.preference, u.link_id)))
-        self._toward = {
-            ipv4: tuple(
-                u for u in self._usable if u.preference and any(_is_ipv4(a) == ipv4 for a in u.addresses)
-            )
-            for ipv4 in (True, False)
-        }
+        for ipv4 in (True, False):
+            suiting = [u for u in self._usable if any(_is_ipv4(a) == ipv4 for a in u.addresses)]
+            lasting = [
+                u for u in suiting if any(_is_ipv4(a) == ipv4 and a not in u.deprecated for a in u.addresses)
+            ]
+            self._toward[ipv4] = tuple(lasting or suiting)
+            self._leaving[ipv4] = tuple(u for u in suiting if u not in self._toward[ipv4])
 
     def toward(self, remote: LinkLayerAddress) -> tuple[Underlay, ...]:
-        """Return the underlays that have an address of the family of ``remote``, best first."""
+        """Return the underlays that have an address of the family of ``remote``, best first.
+
+        Those that have only deprecated ones are left out if there are others.
+        """
         return self._toward[remote.is_ipv4]
 
-    def leaving(self, remote: LinkLayerAddress) -> list[Underlay]:
-        """Return the underlays of Preference 0, still here but not to be used from now on."""
-        return [u for u in self._usable if not u.preference and address_toward(u, remote) is not None]
+    def leaving(self, remote: LinkLayerAddress) -> tuple[Underlay, ...]:
+        """Return those left out: still here, but not to be used from now on."""
+        return self._leaving[remote.is_ipv4]
 
     def path(self, remote: LinkLayerAddress, local: bytes | None = None) -> Path | None:
         """Return the path to ``remote``, from the own address ``local`` if that is still here."""

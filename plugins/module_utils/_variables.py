@@ -88,6 +88,7 @@ VARIABLES: dict[str, Variable] = {
     "aero_lease_valid": _link(v.number(1, 4294967294), 7200),
     "aero_lease_renew": _link(v.number(1, 4294967294), 1000),
     "aero_lease_rebind": _link(v.number(1, 4294967294), 2000),
+    "aero_lease_retry": _link(v.number(60, 86400), 120),
     "aero_dhcp_authentication": _link(v.choice("duid", "psk"), "duid"),
     "aero_psk_file": _link(v.text("the path of a file"), "group_vars/aero_servers/psk.yml"),
     "aero_psk_secrets": Variable(_psk.secrets, frozenset({SERVER}), [], same=True, secret=True),

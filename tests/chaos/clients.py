@@ -18,7 +18,7 @@ from typing import Any
 
 from aerod.address import LinkLayerAddress, Prefix, parse_address
 from aerod.config import ClientConfig, Config, LinkConfig, NodeConfig, UnderlayConfig
-from aerod.interface import Datagram, LeasesChanged, OuterHeader, Underlay
+from aerod.interface import Datagram, LeasesChanged, OuterHeader, SaveState, Underlay
 from aerod.nodes.node import make_node
 from aerod.wire.ip import build_ipv6
 from tests.chaos import plan
@@ -26,6 +26,7 @@ from tests.chaos import plan
 PORT = 8060
 _NO_NEXT_HEADER = 59
 _LARGEST = 1 << 16
+_SAVE_DELAY = 0.2  # seconds, as of the daemon
 _SERVERS = tuple(LinkLayerAddress.parse(server.address, PORT) for server in plan.SERVERS)
 
 
@@ -40,6 +41,9 @@ class Client:
         self._random = random
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._saving: asyncio.TimerHandle | None = None
+        # What is on the disk, and since when.
+        self._saved: tuple[dict[str, Any], float] = ({}, 0.0)
         # Everybody asks the Servers in an order of its own.
         servers = list(_SERVERS)
         random.shuffle(servers)
@@ -63,9 +67,16 @@ class Client:
         self._tell_place()
 
     def restart(self) -> None:
-        """Be killed and start again with what was saved."""
-        saved = self.node.saved_state(self._loop.time())
-        self.start(json.loads(json.dumps(saved)) | {"age": 0.0})
+        """Be killed and start again with what is on the disk."""
+        if self._saving is not None:
+            self._saving.cancel()
+            self._saving = None
+        saved, since = self._saved
+        self.start(json.loads(json.dumps(saved)) | {"age": self._loop.time() - since})
+
+    def _save(self) -> None:
+        now = self._loop.time()
+        self._saved, self._saving = (self.node.saved_state(now), now), None
 
     def move(self) -> None:
         """Change the address."""
@@ -117,6 +128,10 @@ class Client:
 
     def _settle(self) -> None:
         output = self.node.take_output()
+        if SaveState(first=True) in output.actions:
+            self._save()
+        elif SaveState() in output.actions and self._saving is None:
+            self._saving = self._loop.call_later(_SAVE_DELAY, self._save)
         for datagram in output.datagrams:
             with contextlib.suppress(OSError):
                 self._socket.sendto(datagram.payload, (datagram.remote.text, datagram.remote.port))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.integration.aerod_link import (
@@ -142,6 +144,32 @@ def test_killed_client_keeps_its_lease(link):
     assert link.log("kea").count("DHCP6_PD_LEASE_ALLOC") == asked
 
 
+def saved_associations(link) -> list:
+    """What the Client would start from."""
+    return json.loads((link.directory / "c" / "state.json").read_text())["state"]["associations"]
+
+
+def test_a_lease_is_saved_before_it_is_used(link):
+    """A Client that is killed as soon as it has its lease has it after the restart, too."""
+    link.kill("c")
+    (link.directory / "c" / "state.json").unlink()
+    link.start("c")
+    wait_for(link.has_lease)
+    assert saved_associations(link)
+    test_killed_client_keeps_its_lease(link)
+
+
+def test_a_release_is_saved_before_it_is_sent(link):
+    """A Client that is killed as soon as it has released does not use what it no longer has."""
+    asked = link.log("kea").count("DHCP6_PD_LEASE_ALLOC")
+    link.ask("c", "release")
+    link.kill("c")
+    assert not saved_associations(link)
+    link.start("c")
+    wait_for(link.has_lease)
+    assert link.log("kea").count("DHCP6_PD_LEASE_ALLOC") == asked + 2
+
+
 def test_killed_server_keeps_its_neighbor(link):
     """After kill -9 and restart the Client's entry and routes are there, leftovers are not."""
     link.kill("s")
@@ -210,9 +238,17 @@ def test_withdraw_takes_everything_back(link):
     link.kill("c", 15)
 
     def ours():
-        shown = (link.run("c", "ip", *what) for what in (["rule"], ["-6", "rule"], ["addr"], ["-6", "route"]))
-        return [line for line in "".join(shown).splitlines() if "806" in line or "2001:db8:1:2" in line]
+        rules = [rule for family in families for rule in link.show("c", family, "rule")]
+        routes = [route for family in families for route in link.show("c", family, "route", "show", "table", "all")]
+        addresses = [address for each in link.show("c", "addr") for address in each["addr_info"]]
+        held = [address["local"] for address in addresses] + [route["dst"] for route in routes]
+        return (
+            [rule for rule in rules if 8060 <= rule["priority"] <= 8063]
+            + [route for route in routes if route.get("table") == "8060"]
+            + [text for text in held if "2001:db8:1:2" in text or text.startswith("198.51.100.")]
+        )
 
+    families = ("-4", "-6")
     assert ours()
     link.run("c", *link.command, "--config", str(link.directory / "c" / "aerod.toml"), "--withdraw")
     assert not ours()

@@ -6,6 +6,7 @@ Needs root, Kea, PostgreSQL and ISC dhcpd.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -43,6 +44,7 @@ def render(name: str, backend: str) -> str:
     link = {
         "hosts": {"s": {"id": 11}}, "dhcp_backend": backend,
         "lease_preferred": 3600, "lease_valid": 7200, "lease_renew": 1000, "lease_rebind": 2000,
+        "lease_retry": 120,
     }  # fmt: skip
     template = environment.from_string((ROLE / "templates" / name).read_text())
     return template.render(aero_link=link, inventory_hostname="s")
@@ -92,10 +94,17 @@ def has_both(link: Link) -> bool:
     return any([entry["prefix"] for entry in lease["prefixes"]] == [ACP6, ACP4] for lease in leases)
 
 
+def told_to_ask(link: Link) -> list[float]:
+    """By each Server that granted something: how often to ask at least without a prefix."""
+    state = json.loads((link.directory / "c" / "state.json").read_text())["state"]
+    return [association["longest_wait"] for association in state["associations"]]
+
+
 def test_kea_with_reservations(link, place):
     (place / "reservations").write_text(Kea().text(LINES))
     start_kea(link, place, "kea", **{Kea.path: str(place / "reservations")})
     wait_for(lambda: has_both(link))
+    assert told_to_ask(link) == [120]
 
 
 def test_kea_with_postgresql(link, place, database):
@@ -106,6 +115,7 @@ def test_kea_with_postgresql(link, place, database):
     back_end.switch()
     start_kea(link, place, "kea_postgresql", *AS_KEA, **{"/run/postgresql": str(database.socket)})
     wait_for(lambda: has_both(link))
+    assert told_to_ask(link) == [120]
 
     # A change needs no word to Kea: the next message is answered by it.
     other = [LINES[1]]
@@ -147,6 +157,7 @@ def test_isc_dhcpd(link, place):
     wait_for(lambda: link.ask("s", "status"))
     link.spawn("dhcp", "s", "dhcpd", "-6", "-f", "-q", "--no-pid", "-cf", f"{place}/dhcpd.conf", "aero-dhcp0")
     wait_for(lambda: has_both(link), 30)
+    assert told_to_ask(link) == [120]
 
 
 def test_dhcpd_refuses_what_it_should(place):

@@ -31,6 +31,7 @@ def render() -> str:
         "lease_valid": 7200,
         "lease_renew": 1000,
         "lease_rebind": 2000,
+        "lease_retry": 120,
     }
     template = environment.from_string((ROLE / "templates" / "kea-dhcp6.conf.j2").read_text())
     return template.render(aero_link=link, inventory_hostname="s1")

@@ -410,9 +410,15 @@ class Network:
         self.settle(server)
 
 
-def underlay(*addresses: str, link_id: int = 0, preference: int = 255, mtu: int = 1500) -> Underlay:
-    packed = tuple(map(parse_address, addresses))
-    return Underlay(f"eth{link_id}", link_id, preference, packed, mtu)
+def underlay(
+    *addresses: str,
+    link_id: int = 0,
+    preference: int = 255,
+    mtu: int = 1500,
+    deprecated: tuple[str, ...] = (),
+) -> Underlay:
+    packed, going = tuple(map(parse_address, addresses)), frozenset(map(parse_address, deprecated))
+    return Underlay(f"eth{link_id}", link_id, preference, packed, mtu, going)
 
 
 def permanent(name: str, aero_id: int, *addresses: str) -> NeighborConfig:

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from aerod.address import Prefix
+from aerod.interface import Output, SaveState
 from tests.unit.aerod.harness import C1, H1, H2, Link, Nat, ip6, lla, underlay
 from tests.unit.aerod.nodes.test_whole_link import assert_traffic
 
@@ -88,6 +89,41 @@ def test_client() -> None:
     assert all(d.payload[6] != 17 for _unused, d in link.log[sent:] if d.payload[0] == 0x60)
     link.run(1000)
     assert link.c1.node.leases(link.now)[0]["state"] == "bound"
+
+
+def watched(link: Link) -> list[tuple[Output, list]]:
+    """What the first Client gives its shell from now on, each time with what it would save then."""
+    seen, take = [], link.c1.node.take_output
+
+    def take_output() -> Output:
+        seen.append((take(), link.c1.node.saved_state(link.now)["associations"]))
+        return seen[-1][0]
+
+    link.c1.node.take_output = take_output
+    return seen
+
+
+def test_client_saves_before_anybody_hears_of_it() -> None:
+    """Killed in the next moment it has neither forgotten what it was granted nor kept what it released."""
+    link = Link()
+    seen = watched(link)
+    link.settled()
+    (saved,) = [saved for output, saved in seen if SaveState(first=True) in output.actions]
+    assert len(saved[0]["leases"]) == 2
+    link.c1.node.release(link.now)
+    link.c1.node.handle_timer(link.now)
+    link.settle(link.c1)
+    output, saved = seen[-1]
+    assert output.datagrams and SaveState(first=True) in output.actions and saved == []
+
+
+def test_client_saves_later_what_can_wait() -> None:
+    """A Renew brings new lifetimes, which hold nobody up."""
+    link = Link().settled()
+    saves, seen = link.c1.saves, watched(link)
+    link.run(1100)
+    assert link.c1.saves > saves
+    assert not any(SaveState(first=True) in output.actions for output, _saved in seen)
 
 
 def test_client_at_another_address() -> None:

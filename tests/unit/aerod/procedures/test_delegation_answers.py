@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from aerod.address import UNASSIGNED_CLIENT, parse_address
-from aerod.wire.dhcpv6 import REPLY, REQUEST, Message, pack
+from aerod.wire.dhcpv6 import REPLY, REQUEST, SOLICIT, Message, pack
 from aerod.wire.dhcpv6_options import (
     IAPD,
     ClientId,
@@ -19,7 +19,7 @@ from aerod.wire.dhcpv6_options import (
 from aerod.wire.ip import UDP, build_ipv6
 from aerod.wire.udp import build_udp
 from tests.unit.aerod.harness import C1, Link, lla
-from tests.unit.aerod.procedures.dhcpv6_log import held, messages
+from tests.unit.aerod.procedures.dhcpv6_log import held, messages, types
 
 
 def inject_reply(link: Link, change, remote="203.0.113.11", source="fe80::b") -> None:
@@ -119,15 +119,30 @@ def test_an_endless_lease_without_preferred_lifetime_is_renewed_in_peace() -> No
     assert link.c1.node.leases(link.now)[0]["renew_in"] == 100
 
 
-def test_sol_max_rt_is_followed() -> None:
-    """RFC 8415 section 21.24: the Server bounds the interval."""
-    link = Link()
-    link.s1.kea.silent = True
-    link.run(1.5)
-    inject_reply(link, lambda m: m.without(IAPD).with_options(SolMaxRT(60)))
-    link.run(2000)
-    times = [d for name, d in link.log if name == "c1"]
-    assert 30 < len(times) < 50
+def solicits(link: Link, seconds: float) -> int:
+    """How many Solicits the Client sends in that time."""
+    link.log.clear()
+    link.run(seconds)
+    return types(link).count(SOLICIT)
+
+
+@pytest.mark.parametrize(("told", "sent"), [(60, 33), (120, 17), (59, 1), (86401, 1)])
+def test_sol_max_rt_is_followed(told, sent) -> None:
+    """RFC 8415 section 21.24: the Server says how often a Client without prefix asks at least."""
+    link = pending()
+    link.run(2100)
+    inject_reply(link, lambda m: m.without(IAPD).with_options(SolMaxRT(told)))
+    assert abs(solicits(link, 2000) - sent) <= sent // 10
+
+
+def test_sol_max_rt_of_a_grant_outlives_it() -> None:
+    """A Client whose lease has ended asks the Server that is silent as often as that once told, restart or not."""
+    link = pending()
+    inject_reply(link, lambda m: m.with_options(SolMaxRT(60)))
+    link.c1.start(link.c1.stop() | {"age": 0.0})
+    link.run(2100)
+    assert held(link.c1) == []
+    assert solicits(link, 2000) > 30
 
 
 def test_a_late_grant_is_not_forgotten() -> None:

@@ -124,9 +124,23 @@ def test_make_before_break_loses_nothing(optimise) -> None:
     link.run(3)
     for stream in streams:
         stream.restart()
-    for hosts in ((old, new), (new,), (old, new), (old, underlay(NEW, link_id=1, preference=0)), (old,)):
+    for hosts in ((old, new), (new,), (old, new), (old, underlay(NEW, link_id=1, deprecated=(NEW,))), (old,)):
         link.c2.set_underlays(*hosts)
         link.run(3)
+    stop(*streams)
+    assert [(stream.lost, stream.doubled) for stream in streams] == [(0, 0), (0, 0)]
+
+
+@pytest.mark.parametrize("optimise", [False, True])
+def test_a_link_goes_whose_addresses_of_the_other_family_stay(optimise) -> None:
+    """What counts is whether it lasts toward the Server's family."""
+    link = Link(optimise=optimise).settled()
+    streams = both_ways(link)
+    old = underlay("203.0.113.102", "fd00:ae::102", deprecated=("203.0.113.102",))
+    link.c2.set_underlays(old, underlay(NEW, link_id=1))
+    link.run(3)
+    link.c2.set_underlays(underlay("fd00:ae::102"), underlay(NEW, link_id=1))
+    link.run(3)
     stop(*streams)
     assert [(stream.lost, stream.doubled) for stream in streams] == [(0, 0), (0, 0)]
 

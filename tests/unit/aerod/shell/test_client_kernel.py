@@ -8,13 +8,15 @@ import socket
 import pytest
 
 from aerod.address import Prefix, address_text, parse_address
-from aerod.shell.client_kernel import Interfaces, wanted_state
+from aerod.interface import LeasedPrefix, LeasesChanged
+from aerod.shell.client_kernel import ClientKernel, Interfaces, wanted_state
 from aerod.shell.rtnl_messages import (
     AERO_TABLE,
     IFA_F_TENTATIVE,
     MAIN_TABLE,
     UNREACHABLE,
     Address,
+    Link,
     Route,
     Rule,
     read_rule,
@@ -131,3 +133,44 @@ def test_nothing_leased():
     """Without a lease there is no address and no route of ours."""
     state = wanted_state((), UNDERLAY, INTERFACES, eun=None)
     assert not state.addresses and not state.routes
+
+
+class FakeKernel:
+    """Also its own rtnl; it refuses routes while ``full``."""
+
+    def __init__(self) -> None:
+        self.links = {"aero0": Link(9, "aero0", True, 1500), "lo": Link(1, "lo", True, 65536)}
+        self.rtnl = self
+        self.addresses: list[Address] = []
+        self.table: set[Route] = set()
+        self.added: set[Rule] = set()
+        self.full = False
+        self.link = self.links.get
+        self.add_address, self.remove_address = self.addresses.append, self.addresses.remove
+        self.add_rule, self.remove_rule = self.added.add, self.added.discard
+        self.remove_route = self.table.discard
+
+    def rules(self, family: int) -> list[Rule]:
+        return [rule for rule in self.added if rule.family == family]
+
+    def routes(self, family: int, table: int, _protocol: int) -> list[Route]:
+        wanted = family == socket.AF_INET
+        return [route for route in self.table if (route.prefix.is_ipv4, route.table) == (wanted, table)]
+
+    def add_route(self, route: Route) -> None:
+        if self.full:
+            raise OSError(12, "Cannot allocate memory")
+        self.table.add(route)
+
+
+def test_what_the_kernel_refused_is_tried_again():
+    """A lease whose routes could not be made gets them as soon as they can be."""
+    kernel = FakeKernel()
+    client = ClientKernel(kernel, "aero0", ("eth0",), None)
+    kernel.full = True
+    with pytest.raises(OSError):
+        client.perform(LeasesChanged((LeasedPrefix(ACP6, 100.0, 200.0),)))
+    assert client.wrong
+    kernel.full = False
+    client.repair()
+    assert not client.wrong and ACP6 in {route.prefix for route in kernel.table}

@@ -18,9 +18,14 @@ def path(tmp_path):
     return tmp_path / "state.json"
 
 
+def save(path, state):
+    file = SavedState(path, IDENTITY)
+    file.write(file.pack(state))
+
+
 def test_saved_is_loaded(path):
     """What was saved comes back with its age."""
-    SavedState(path, IDENTITY).save({"clients": [1, 2]})
+    save(path, {"clients": [1, 2]})
     state, warning = SavedState(path, IDENTITY).load()
     assert state["clients"] == [1, 2] and 0 <= state["age"] < 60
     assert warning is None
@@ -45,14 +50,14 @@ def test_corrupt_file_is_put_aside(path, text):
 
 def test_state_of_another_node_is_not_used(path):
     """After a change of role, ID or DUID the old state would be wrong."""
-    SavedState(path, IDENTITY).save({"clients": [1]})
+    save(path, {"clients": [1]})
     state, warning = SavedState(path, {"role": "server", "id": 12}).load()
     assert state is None and "is of" in warning
 
 
 def test_clock_that_went_back(path):
     """The age is never negative."""
-    SavedState(path, IDENTITY).save({})
+    save(path, {})
     document = json.loads(path.read_text())
     path.write_text(json.dumps(document | {"saved_at": document["saved_at"] + 1e6}))
     assert SavedState(path, IDENTITY).load()[0]["age"] == 0
@@ -61,22 +66,21 @@ def test_clock_that_went_back(path):
 def test_half_written_file_of_a_crash_is_in_nobodys_way(path):
     """The file is replaced whole; what an interrupted save left is overwritten."""
     path.with_suffix(".new").write_text("half")
-    SavedState(path, IDENTITY).save({"a": 1})
+    save(path, {"a": 1})
     assert SavedState(path, IDENTITY).load()[0]["a"] == 1
     assert [entry.name for entry in path.parent.iterdir()] == ["state.json"]
 
 
 def test_a_full_disk(path, monkeypatch):
     """The old state stays whole, the half of the new one goes, and the error is the caller's to count."""
-    saved = SavedState(path, IDENTITY)
-    saved.save({"a": 1})
+    save(path, {"a": 1})
 
     def full(_fd):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        saved.save({"a": 2})
+        save(path, {"a": 2})
     assert SavedState(path, IDENTITY).load()[0]["a"] == 1
     assert [entry.name for entry in path.parent.iterdir()] == ["state.json"]
 

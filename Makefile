@@ -49,7 +49,7 @@ $(VENV)/development.done: requirements-dev.txt requirements.txt | $(VENV)/bin/pi
 	@touch $@
 
 .PHONY: test
-test: lint unit sanity integration conformance lab-test ## Run all tests: linters, unit, sanity, integration, conformance, and the lab from nothing
+test: lint unit sanity integration conformance lab-test ## Run all tests: linters, unit, sanity, integration, conformance, and the lab from nothing with each back end
 
 .PHONY: lint
 lint: venv-dev

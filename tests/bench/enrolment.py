@@ -94,11 +94,15 @@ def release(duid: str, server: str, answer: dict) -> None:
     ask("release", duid, server, server_id=answer["server_id"], ias=named)
 
 
+def row(words: str, figure: object, more: str = "") -> None:
+    print(f"{words:<44}{figure:>10}  {more}".rstrip(), flush=True)
+
+
 def measure(rows: int, new: int) -> None:
     others = make_inventory(rows)
     started = time.monotonic()
     run_playbook("site", inventory=str(LARGE))
-    print(f"site.yml, from Kea's file to {BACKEND}  {time.monotonic() - started:7.1f} s")
+    row(f"site.yml, to {BACKEND} and this table", f"{time.monotonic() - started:.1f} s")
     held = [(duid, server, lease(duid, server)) for duid in others for server in SERVERS]
     unchanged, _output = timed_enrolment()
     with TABLE.open("a") as file:
@@ -109,12 +113,11 @@ def measure(rows: int, new: int) -> None:
     after = state()
     (proof,) = (line for line in output.splitlines() if "all have" in line)
     verdict = "met" if wall <= GOAL else "MISSED"
-    print(f"enroll.yml, {new} new in {rows}           {wall:7.1f} s   goal {GOAL:.0f} s: {verdict}")
-    print(f"enroll.yml, nothing new                   {unchanged:7.1f} s")
-    print(f"routes that changed meanwhile             {len(changes):7d}")
-    print(f"others with leases                        {len(held):7d}   and those of c1, c2")
-    disturbed = ", ".join(key for key in before if before[key] != after[key])
-    print(f"not the same as before                    {disturbed or 'nothing'}")
+    row(f"enroll.yml, {new:,} new in {rows:,}", f"{wall:.1f} s", f"goal {GOAL:.0f} s: {verdict}")
+    row("enroll.yml, nothing new", f"{unchanged:.1f} s")
+    row("routes that changed meanwhile", len(changes))
+    row("others with leases", len(held), "and those of c1, c2")
+    row("not the same as before", ", ".join(key for key in before if before[key] != after[key]) or "nothing")
     newcomer = NEW_DUIDS.format(new - 1)
     granted = {server: lease(newcomer, server) for server in SERVERS}
     assert len({tuple(prefixes(answer)) for answer in granted.values()}) == 1, granted

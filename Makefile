@@ -9,7 +9,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
 
 .PHONY: help
 help: ## Show what there is to make
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: lab
 lab: lab-up ## Build a real AERO link on this machine and prove it
@@ -49,7 +49,7 @@ $(VENV)/development.done: requirements-dev.txt requirements.txt | $(VENV)/bin/pi
 	@touch $@
 
 .PHONY: test
-test: lint unit sanity integration conformance lab-test ## Run all tests: linters, unit, sanity, integration, conformance, and the lab from nothing with each back end
+test: lint unit sanity integration conformance lab-test ## Run the tests: linters, unit, sanity, integration, conformance, and the lab from nothing with each back end
 
 .PHONY: lint
 lint: venv-dev
@@ -126,6 +126,11 @@ bench-enrolment: root ## Measure what 1,000 new Clients cost the running lab wit
 .PHONY: bench-table
 bench-table: venv-dev ## Measure what ACP tables of up to a million rows cost the controller
 	$(VENV)/bin/python tests/bench/acp_table.py
+
+.PHONY: bench-delegation
+bench-delegation: venv-dev daemons root ## Measure delegations through aerod and past it (BACKENDS, SIZES, CLIENTS)
+	$(SUDO) env BACKENDS="$(BACKENDS)" SIZES="$(SIZES)" CLIENTS="$(CLIENTS)" \
+	    $(VENV)/bin/python tests/bench/delegation.py
 
 .PHONY: daemons
 daemons:

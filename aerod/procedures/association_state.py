@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aerod.address import LinkLayerAddress, Prefix, address_text, parse_address
+from aerod.config import ClientConfig
 from aerod.procedures.association import BOUND, Association
 from aerod.procedures.leases import Lease
 
@@ -36,6 +37,27 @@ def save(association: Association, now: float) -> dict[str, Any]:
         "asps": [str(asp) for asp in association.asps],
         "longest_wait": association.longest_wait,
     }
+
+
+def restored(
+    saved: dict[str, Any],
+    client: ClientConfig,
+    make: Callable[[LinkLayerAddress], Association],
+    now: float,
+) -> list[Association]:
+    """Return those of ``saved["associations"]``, ``saved["age"]`` seconds old, that are still of use."""
+    entries = saved.get("associations", ())
+    left = [entry for entry in entries if entry.get("leaving")]
+    found = []
+    # More than are wanted now are left in order, or they would go on announcing us.
+    for entry in [entry for entry in entries if entry not in left] + left:
+        association = restore(entry, make, now - saved.get("age", 0.0))
+        for iaid in [iaid for iaid in association.leases if iaid > client.prefixes]:
+            del association.leases[iaid]
+        configured = not client.server_addresses or association.server in client.server_addresses
+        if configured and association.valid_until > now:
+            found.append(association)
+    return found
 
 
 def restore(

@@ -6,11 +6,14 @@ See the draft's sections 3.15.2 and 3.24.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from aerod.address import LinkLayerAddress
 from aerod.config import Config
+from aerod.interface import FindServers
+from aerod.state.outbox import Outbox
+from aerod.state.underlays import Underlays
 from aerod.wire.multicast import SERVER_GROUPS
 
 SERVER_NAME = "linkupnetworks."
@@ -33,20 +36,16 @@ class Candidate:
 
 
 class Candidates:
-    """Keeps the addresses in the order they are tried; ``underlays`` says how many of ours suit one.
+    """Keeps the addresses in the order they are tried, and asks the DNS where that is to tell."""
 
-    ``ask()`` asks the DNS, where that is to tell.
-    """
-
-    def __init__(
-        self, config: Config, underlays: Callable[[LinkLayerAddress], int], ask: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: Config, underlays: Underlays, outbox: Outbox) -> None:
         known = config.client.server_addresses
         if config.encapsulation.multicast and not known:
             known = tuple(LinkLayerAddress(group, config.link.port) for group in SERVER_GROUPS)
         self._candidates = [Candidate(address) for address in known]
         self._underlays = underlays
-        self._ask = ask
+        self._outbox = outbox
+        self._name = SERVER_NAME + config.link.domain
         self._from_dns = not known
         self._ask_at: float | None = None
 
@@ -68,7 +67,7 @@ class Candidates:
     def handle_timer(self, now: float) -> None:
         if self._ask_at is not None and self._ask_at <= now:
             self._ask_at = now + _ASK_AGAIN
-            self._ask()
+            self._outbox.actions.append(FindServers(self._name))
 
     def found(self, addresses: Iterable[LinkLayerAddress]) -> bool:
         """Take the answer of the DNS, in its order; whether it is of use."""
@@ -101,10 +100,10 @@ class Candidates:
             for candidate in self._candidates
             if candidate.address not in used
             and (candidate.link_local is None or candidate.link_local not in servers)
-            and self._underlays(candidate.address)
+            and self._underlays.toward(candidate.address)
         ]
         if self._from_dns:
-            free.sort(key=lambda c: (-self._underlays(c.address), not c.address.is_ipv4))
+            free.sort(key=lambda c: (-len(self._underlays.toward(c.address)), not c.address.is_ipv4))
         return free
 
     def named(self, address: bytes) -> list[LinkLayerAddress]:

@@ -15,11 +15,10 @@ from aerod.address import (
     is_link_local,
 )
 from aerod.config import Config
-from aerod.interface import FindServers
 from aerod.procedures import association_state
 from aerod.procedures.association import PATIENCE, SOLICITING, Association
 from aerod.procedures.authentication import Unauthenticated
-from aerod.procedures.candidates import SERVER_NAME, Candidate, Candidates
+from aerod.procedures.candidates import Candidate, Candidates
 from aerod.procedures.exchange import Exchange
 from aerod.procedures.leases import Lease, longest
 from aerod.procedures.moves import Moves
@@ -64,7 +63,7 @@ class Delegation:
         self._identity = Identity(
             client.duid, client.prefixes, config.link.vendor_options, client.prefix_lengths
         )
-        self._candidates = Candidates(config, lambda a: len(underlays.toward(a)), self._ask)
+        self._candidates = Candidates(config, underlays, outbox)
         self._released = False
         self._moves = Moves(config.link.move_interval)
         self.associations: list[Association] = []
@@ -122,6 +121,9 @@ class Delegation:
             association.underlays_changed(now)
         self._leave(now)
         self._fill(now)
+        if self._wanted() > 0:
+            # Perhaps the Servers are elsewhere by now, or there are others.
+            self._candidates.ask(now)
         self._changed(now)
 
     def release(self, now: float) -> int:
@@ -199,10 +201,7 @@ class Delegation:
         self._candidates.answered(association.server, association.link_local)
         for other in list(self.associations):
             if other is not association and other.link_local == association.link_local:
-                self._drop(other)
-
-    def _drop(self, association: Association) -> None:
-        self.associations.remove(association)
+                self.associations.remove(other)
 
     # Leaving a Server
 
@@ -280,6 +279,8 @@ class Delegation:
         good = [a for a in self.associations if a.stays and a.alive]
         for surplus in good[self._config.client.server_count :] if not self._moves.under_way else ():
             surplus.leaving = True
+        for lost in self._out_of_reach(now) if good else ():
+            lost.leaving = True
         through = next((a for a in good if not a.leaving), None)
         for association in self.associations:
             if self._released or through is None or association.through in good:
@@ -290,9 +291,19 @@ class Delegation:
                 done = True
         return done
 
+    def _out_of_reach(self, now: float) -> list[Association]:
+        """The Servers whose family no underlay has any more: what they announce of us leads nowhere.
+
+        None while another address is tried, for it may be one of theirs.
+        """
+        tried = any(a.stays and not a.usable for a in self.associations)
+        if tried or (self._wanted() > 0 and self._ready(now)):
+            return []
+        return [a for a in self.associations if a.usable and not a.reachable]
+
     def _left(self, association: Association, now: float) -> None:
         """A Release is through: this Server is not asked again at once."""
-        self._drop(association)
+        self.associations.remove(association)
         if association.through is not None:
             until = now + self._config.link.move_interval
             self._candidates.rest(association.link_local, association.server, until)
@@ -322,9 +333,6 @@ class Delegation:
         if changed or primary is not self.primary:
             self._changed(now)
 
-    def _ask(self) -> None:
-        self._outbox.actions.append(FindServers(SERVER_NAME + self._config.link.domain))
-
     def _give_up(self, now: float) -> None:
         for association in list(self.associations):
             if association.state != SOLICITING or association.unanswered <= PATIENCE:
@@ -333,7 +341,7 @@ class Delegation:
                 continue
             if self._wanted() > 0 and not self._ready(now):
                 continue
-            self._drop(association)
+            self.associations.remove(association)
             if not association.seeks:
                 self._given_up[association.server] = association
             self._candidates.silent(association.server, now)
@@ -387,15 +395,4 @@ class Delegation:
     def restore(self, saved: dict, now: float) -> None:
         """Take up what :meth:`saved_state` gave ``saved["age"]`` seconds ago, if still configured so."""
         self._authentication.restore(saved)
-        client = self._config.client
-        entries = saved.get("associations", ())
-        left = [entry for entry in entries if entry.get("leaving")]
-        # More than are wanted now are left in order, or they would go on announcing us.
-        entries = [entry for entry in entries if entry not in left] + left
-        for entry in entries:
-            association = association_state.restore(entry, self._association, now - saved.get("age", 0.0))
-            for iaid in [iaid for iaid in association.leases if iaid > client.prefixes]:
-                del association.leases[iaid]
-            configured = not client.server_addresses or association.server in client.server_addresses
-            if configured and association.valid_until > now:
-                self.associations.append(association)
+        self.associations += association_state.restored(saved, self._config.client, self._association, now)

@@ -11,7 +11,6 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
-from typing import Any
 
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
@@ -43,14 +42,9 @@ class Rtnl:
         """Close the socket."""
         self._socket.close()
 
-    def _send(self, message: Any, kind: int, flags: int) -> None:
+    def _send(self, body: bytes, kind: int, flags: int) -> None:
         self._sequence += 1
-        message["header"]["type"] = kind
-        message["header"]["flags"] = messages.REQUEST | flags
-        message["header"]["sequence_number"] = self._sequence
-        message["header"]["pid"] = 0
-        message.encode()
-        self._socket.send(message.data)
+        self._socket.send(messages.request(kind, flags, self._sequence, body))
 
     def _replies(self) -> Iterator[tuple[int, bytes]]:
         """Yield (type, message) up to the acknowledgement; OSError when it is an error."""
@@ -69,15 +63,15 @@ class Rtnl:
                     return
                 yield kind, data
 
-    def _change(self, message: Any, kind: int, flags: int = 0) -> None:
-        self._send(message, kind, flags | messages.ACK)
+    def _change(self, body: bytes, kind: int, flags: int = 0) -> None:
+        self._send(body, kind, flags | messages.ACK)
         for _reply in self._replies():
             pass
 
-    def _dump(self, message: Any, kind: int) -> list[bytes]:
+    def _dump(self, body: bytes, kind: int) -> list[bytes]:
         """All messages of a dump, read again when the table changed meanwhile."""
         for _attempt in range(10):
-            self._send(message, kind, messages.DUMP)
+            self._send(body, kind, messages.DUMP)
             try:
                 return [data for reply, data in self._replies() if reply == kind - 2]
             except OSError as error:
@@ -87,11 +81,11 @@ class Rtnl:
 
     def links(self) -> list[Link]:
         """All interfaces."""
-        return [messages.read_link(data) for data in self._dump(ifinfmsg(), messages.GETLINK)]
+        return [messages.read_link(data) for data in self._dump(messages.body(ifinfmsg()), messages.GETLINK)]
 
     def addresses(self) -> list[Address]:
         """All addresses of all interfaces."""
-        dump = self._dump(messages.AddressMessage(), messages.GETADDR)
+        dump = self._dump(messages.body(messages.AddressMessage()), messages.GETADDR)
         return [messages.read_address(data) for data in dump]
 
     def routes(self, family: int, table: int = MAIN_TABLE, protocol: int = 0) -> list[Route]:
@@ -106,7 +100,7 @@ class Rtnl:
         """The policy rules of a family."""
         message = messages.RuleMessage()
         message["family"] = family
-        return [messages.read_rule(data) for data in self._dump(message, messages.GETRULE)]
+        return [messages.read_rule(data) for data in self._dump(messages.body(message), messages.GETRULE)]
 
     def set_link(self, index: int, up: bool, mtu: int | None = None) -> None:
         """Bring an interface up or down, and set its MTU in bytes."""
@@ -115,7 +109,7 @@ class Rtnl:
         message["change"] = messages.IFF_UP
         message["flags"] = messages.IFF_UP if up else 0
         message["attrs"] = [] if mtu is None else [("IFLA_MTU", mtu)]
-        self._change(message, messages.NEWLINK)
+        self._change(messages.body(message), messages.NEWLINK)
 
     def add_neighbor(self, index: int, ip: bytes, address: bytes) -> None:
         """Tell the kernel for good that an IPv6 neighbor has the link-layer address ``address``."""
@@ -125,7 +119,7 @@ class Rtnl:
         message["state"] = _NUD_PERMANENT
         text = (socket.inet_ntop(socket.AF_INET6, ip), address.hex(":"))
         message["attrs"] = [("NDA_DST", text[0]), ("NDA_LLADDR", text[1])]
-        self._change(message, _NEWNEIGH, messages.CREATE | messages.REPLACE)
+        self._change(messages.body(message), _NEWNEIGH, messages.CREATE | messages.REPLACE)
 
     def add_address(self, address: Address) -> None:
         """Add an address or give it new lifetimes."""
@@ -165,11 +159,8 @@ class RouteDump:
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
         )
         self._socket.setsockopt(_SOL_NETLINK, _STRICT_CHECK, 1)
-        message = messages.routes_request(family, table, protocol)
-        message["header"]["type"] = messages.GETROUTE
-        message["header"]["flags"] = messages.REQUEST | messages.DUMP
-        message.encode()
-        self._socket.send(message.data)
+        body = messages.routes_request(family, table, protocol)
+        self._socket.send(messages.request(messages.GETROUTE, messages.DUMP, 0, body))
 
     def fileno(self) -> int:
         """The descriptor to wait on."""

@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import typing as t
 
 from ansible.errors import AnsibleError
 from ansible.parsing.vault import is_encrypted
 from ansible.plugins.action import ActionBase
+from ansible_collections.aero.link.plugins.module_utils import _whole_file
 from ansible_collections.aero.link.plugins.plugin_utils import _psk_file
 
 
@@ -35,7 +35,8 @@ class ActionModule(ActionBase):
             _refuse_other(before, options["known"])
             after = _psk_file.STEPS[options["step"]](before)
             if after != before and not self._task.check_mode:
-                _replace(path, self._sealed(_psk_file.written(after), vault))
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                _whole_file.replace(path, self._sealed(_psk_file.written(after), vault))
         except (_psk_file.PskFileError, AnsibleError, OSError) as error:
             # None of these shows a secret, and the operator must know.
             return {"failed": True, "msg": f"{path}: {_words(error)}"}
@@ -69,25 +70,6 @@ def _refuse_other(held: _psk_file.Secrets, known: t.Sequence[t.Mapping[str, t.An
         raise _psk_file.PskFileError(
             f"does not hold the {_psk_file.VARIABLE} of the inventory: name the file that does in "
             "aero_psk_file; if none does, change them where they are and run playbooks/site.yml")
-
-
-def _replace(path: str, data: bytes) -> None:
-    """Put the data in place at once, for the owner's eyes alone."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    handle, new = tempfile.mkstemp(prefix=".psk-", dir=os.path.dirname(path))
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(path):
-            there = os.stat(path)
-            os.chmod(new, there.st_mode & 0o777)
-            os.chown(new, there.st_uid, there.st_gid)
-        os.replace(new, path)
-    except BaseException:
-        os.unlink(new)
-        raise
 
 
 def _words(error: Exception) -> str:

@@ -20,7 +20,7 @@ def aero_address(acp: str) -> str:
 
 
 def aero_delegated_prefix(acp: str) -> str:
-    return prefixes.delegated(_prefix("aero_delegated_prefix", acp))
+    return prefixes.delegated(str(_prefix("aero_delegated_prefix", acp)))
 
 
 def aero_link_local(identifier: int | str) -> str:

@@ -15,10 +15,9 @@ import contextlib
 import datetime
 import fcntl
 import os
-import tempfile
 import typing as t
 
-from ansible_collections.aero.link.plugins.module_utils import _acp_ledger, _acp_table
+from ansible_collections.aero.link.plugins.module_utils import _acp_ledger, _acp_table, _whole_file
 from ansible_collections.aero.link.plugins.module_utils._acp_allocate import Allocator
 from ansible_collections.aero.link.plugins.module_utils._acp_table import Table, Wish
 from ansible_collections.aero.link.plugins.module_utils._prefixes import Prefix
@@ -82,9 +81,9 @@ def write(path: str, allocation: Allocation) -> None:
     if _state(path) != allocation.state:
         raise Changed(f"{path}: changed while it was read; run it again")
     if allocation.ledger_text is not None:
-        _replace(_acp_ledger.path_of(path), allocation.ledger_text, os.stat(path))
+        _whole_file.replace(_acp_ledger.path_of(path), allocation.ledger_text.encode(), like=path)
     if allocation.text is not None:
-        _replace(path, allocation.text, os.stat(path))
+        _whole_file.replace(path, allocation.text.encode())
 
 
 @contextlib.contextmanager
@@ -196,21 +195,3 @@ def _changed_lines(text: str, given: t.Sequence[tuple[Wish, Prefix]]) -> list[tu
         line = text[start:end if end >= 0 else None].rstrip("\r") + "\n"
         found.append((line, _replaced(line, replacements)))
     return found
-
-
-def _replace(path: str, text: str, like: os.stat_result) -> None:
-    """Write a file as a whole or not at all; through a link, the file it leads to."""
-    path = os.path.realpath(path)
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=f".{os.path.basename(path)}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fchmod(descriptor, like.st_mode & 0o777)
-            with contextlib.suppress(PermissionError):
-                os.fchown(descriptor, like.st_uid, like.st_gid)
-            os.fsync(descriptor)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

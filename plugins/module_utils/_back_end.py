@@ -15,8 +15,6 @@ import typing as t
 
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import Difference
 
-_MAPPED = "::ffff:"
-
 
 class BackEndError(Exception):
     """The back end refused a table, or does not do what it should; the text says why."""
@@ -73,22 +71,6 @@ def systemctl(verb: str, unit: str) -> None:
     if status != 0:
         journal = run(["journalctl", "--no-pager", "--output=cat", "-n", "20", "-u", unit])[1]
         raise BackEndError(f"{unit}: {verb} failed: {errors.strip()}\n{journal.rstrip()}")
-
-
-def delegated(acp: str) -> str:
-    """The ACP as DHCPv6 servers have it: IPv4 a.b.c.d/n as ::ffff:a.b.c.d/96+n (O-25)."""
-    if ":" in acp:
-        return acp
-    address, _slash, length = acp.partition("/")
-    return f"{_MAPPED}{address}/{int(length) + 96}"
-
-
-def acp_of(prefix: str) -> str:
-    """The ACP of a prefix in an IA_PD."""
-    address, _slash, length = prefix.partition("/")
-    if not address.startswith(_MAPPED) or "." not in address:
-        return prefix
-    return f"{address[len(_MAPPED):]}/{int(length) - 96}"
 
 
 def split(line: str) -> tuple[str, list[str]]:

@@ -12,13 +12,12 @@ from ansible_collections.aero.link.plugins.module_utils._acp_digest import Diffe
 from ansible_collections.aero.link.plugins.module_utils._acp_duid import colons
 from ansible_collections.aero.link.plugins.module_utils._back_end import (
     BackEndError,
-    acp_of,
-    delegated,
     is_active,
     split,
     systemctl,
 )
 from ansible_collections.aero.link.plugins.module_utils._back_end_file import FileBackEnd
+from ansible_collections.aero.link.plugins.module_utils._prefixes import acp_of, delegated
 
 CONFIG = "/etc/dhcp/aero-dhcpd6.conf"
 UNIT = "aero-dhcpd.service"

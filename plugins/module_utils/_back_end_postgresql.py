@@ -18,11 +18,11 @@ import typing as t
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import Difference
 from ansible_collections.aero.link.plugins.module_utils._back_end import (
     BackEndError,
-    delegated,
     split,
     systemctl,
 )
 from ansible_collections.aero.link.plugins.module_utils._back_end_kea import SOCKET, delete_leases
+from ansible_collections.aero.link.plugins.module_utils._prefixes import delegated
 
 DATABASE = "kea_aero"
 UNIT = "postgresql.service"

@@ -42,6 +42,7 @@ from ansible_collections.aero.link.plugins.module_utils._node_facts_linux import
     parse_pss,
     parse_units,
     route_facts,
+    text_of,
 )
 from ansible_collections.aero.link.plugins.module_utils._node_facts_mismatches import (
     BIRD_ACPS,
@@ -323,19 +324,10 @@ def memory(node):
     pid = node.units.get("aerod", {}).get("pid", 0)
     if not pid:
         return {"memory": {"aerod_pss_kb": 0, "cpu_percent": 0.0}}
-    pss = parse_pss(_read(f"/proc/{pid}/smaps_rollup"))
-    stat, uptime = _read(f"/proc/{pid}/stat"), _read("/proc/uptime")
+    pss = parse_pss(text_of(f"/proc/{pid}/smaps_rollup"))
+    stat, uptime = text_of(f"/proc/{pid}/stat"), text_of("/proc/uptime")
     percent = cpu_percent(stat, uptime, os.sysconf("SC_CLK_TCK")) if stat else 0.0
     return {"memory": {"aerod_pss_kb": pss, "cpu_percent": percent}}
-
-
-def _read(path):
-    """The text of ``path``, empty when the process has gone in the meantime."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError:
-        return ""
 
 
 SUBSETS = {

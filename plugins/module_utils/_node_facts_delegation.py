@@ -13,6 +13,7 @@ from ansible_collections.aero.link.plugins.module_utils import _back_end_kea as 
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import table_hash
 from ansible_collections.aero.link.plugins.module_utils._back_end import BackEndError, run
 from ansible_collections.aero.link.plugins.module_utils._back_end_postgresql import Postgresql
+from ansible_collections.aero.link.plugins.module_utils._node_facts_linux import text_of
 
 KEA_UNIT, DHCPD_UNIT = "kea-dhcp6-server", "aero-dhcpd"
 
@@ -30,7 +31,7 @@ def delegation_facts(units, problems):
 
 def _kea_facts(problems):
     back_end, files, name = kea.Kea(), [kea.CONFIG, kea.Kea.path], "kea"
-    if '"hosts-database"' in _text(kea.CONFIG):
+    if '"hosts-database"' in text_of(kea.CONFIG):
         back_end, files, name = Postgresql(), [kea.CONFIG], "kea_postgresql"
     facts = _table(name, back_end, problems)
     try:
@@ -50,7 +51,7 @@ def _isc_facts(pid, problems):
     facts = _table("isc", back_end, problems)
     facts["version"] = run(["dhcpd", "--version"])[2].strip().replace("isc-dhcpd-", "dhcpd ")
     if pid:
-        sockets = _text("/proc/net/udp6").splitlines()
+        sockets = text_of("/proc/net/udp6").splitlines()
         facts["listening"] = any(line.split()[1].endswith(":0223") for line in sockets)
         facts["table_loaded"] = _newest([isc.CONFIG, back_end.path]) <= _started(pid) + 1
     return facts
@@ -72,16 +73,8 @@ def _newest(paths):
 
 def _started(pid):
     """When a process started, in seconds of the wall clock (proc(5), field 22 of stat); 0 if it has gone."""
-    fields = _text(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    uptime = _text("/proc/uptime").split()
+    fields = text_of(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    uptime = text_of("/proc/uptime").split()
     if not fields or not uptime:
         return 0.0
     return time.time() - float(uptime[0]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def _text(path):
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read()
-    except OSError:
-        return ""

@@ -113,3 +113,12 @@ def cpu_percent(stat, uptime, ticks):
     used = (int(fields[11]) + int(fields[12])) / ticks
     lived = float(uptime.split()[0]) - int(fields[19]) / ticks
     return round(100 * used / lived, 3) if lived > 0 else 0.0
+
+
+def text_of(path):
+    """The text of a file, empty when it, or its process, has gone in the meantime."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""

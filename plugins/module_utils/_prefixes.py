@@ -14,6 +14,7 @@ import socket
 import typing as t
 
 _MAPPED = 0xFFFF << 32  # ::ffff:0:0/96
+_MAPPED_TEXT = "::ffff:"
 _LINK_LOCAL = 0xFE80 << 112
 _ID_POOL_BITS = 32  # fe80::/96, section 3.6.1
 
@@ -100,9 +101,21 @@ def aero_address(acp: Prefix) -> str:
     return _ipv6_text(_LINK_LOCAL | identifier)
 
 
-def delegated(acp: Prefix) -> str:
+def delegated(acp: str) -> str:
     """The ACP as it stands in an IA_PD: IPv4 a.b.c.d/n as ::ffff:a.b.c.d/96+n (our choice O-25)."""
-    return f"{_ipv6_text(acp.value)}/{acp.length}"
+    # Text to text, for a table has a million of them.
+    if ":" in acp:
+        return acp
+    address, _slash, length = acp.partition("/")
+    return f"{_MAPPED_TEXT}{address}/{int(length) + 96}"
+
+
+def acp_of(prefix: str) -> str:
+    """The ACP of a prefix in an IA_PD."""
+    address, _slash, length = prefix.partition("/")
+    if not address.startswith(_MAPPED_TEXT) or "." not in address:
+        return prefix
+    return f"{address[len(_MAPPED_TEXT):]}/{int(length) - 96}"
 
 
 def link_local(identifier: int) -> str:

@@ -17,8 +17,8 @@ import typing as t
 from ansible_collections.aero.link.plugins.module_utils._model_values import NOT_SHOWN, Place, closest, whole
 
 _KEYS = ("id", "secret")
-_LARGEST_ID = 4294967295
-_LEAST_BYTES = 32
+LARGEST_ID = 4294967295
+LEAST_BYTES = 32
 # As aerod/wire/dhcpv6_authentication.py has it.
 _LABEL = b"aero-client-key-1"
 
@@ -42,18 +42,18 @@ def _secret(value: t.Any, at: Place) -> int | None:
     text = value.get("secret")
     if text is None or not _is_secret(text):
         shown = None if text is None else NOT_SHOWN
-        (at / ".secret").refuse(shown, f"not usable; allowed: hex digits for at least {_LEAST_BYTES} bytes, "
+        (at / ".secret").refuse(shown, f"not usable; allowed: hex digits for at least {LEAST_BYTES} bytes, "
                                        "as openssl rand -hex 32 prints them")
     number = whole(value.get("id"))
-    if number is None or not 0 <= number <= _LARGEST_ID:
+    if number is None or not 0 <= number <= LARGEST_ID:
         # Somebody may have mixed the two up.
         shown = None if value.get("id") is None else NOT_SHOWN
-        return (at / ".id").refuse(shown, f"not usable; allowed: a whole number, 0 to {_LARGEST_ID}")
+        return (at / ".id").refuse(shown, f"not usable; allowed: a whole number, 0 to {LARGEST_ID}")
     return number
 
 
 def _is_secret(text: t.Any) -> bool:
-    return isinstance(text, str) and re.fullmatch(rf"([0-9A-Fa-f]{{2}}){{{_LEAST_BYTES},}}", text) is not None
+    return isinstance(text, str) and re.fullmatch(rf"([0-9A-Fa-f]{{2}}){{{LEAST_BYTES},}}", text) is not None
 
 
 def client_key(master: str, client_id: str) -> str:

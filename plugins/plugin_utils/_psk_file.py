@@ -16,8 +16,6 @@ from ansible_collections.aero.link.plugins.module_utils import _psk
 from ansible_collections.aero.link.plugins.module_utils._model_values import Place
 
 VARIABLE = "aero_psk_secrets"
-_BYTES = 32
-_LARGEST_ID = 4294967295
 _HEADER = "# Written by playbooks/rotate_keys.yml of aero.link. Newest first; keep it secret.\n---\n"
 
 
@@ -54,8 +52,8 @@ def begun(secrets: Secrets) -> Secrets:
     """With a new secret before the one that is there; a rotation that is under way stays as it is."""
     if len(secrets) > 1:
         return secrets
-    number = secrets[0]["id"] % _LARGEST_ID + 1 if secrets else 1
-    return [{"id": number, "secret": random.token_hex(_BYTES)}, *secrets]
+    number = secrets[0]["id"] % _psk.LARGEST_ID + 1 if secrets else 1
+    return [{"id": number, "secret": random.token_hex(_psk.LEAST_BYTES)}, *secrets]
 
 
 def ended(secrets: Secrets) -> Secrets:

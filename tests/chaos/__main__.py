@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from random import SystemRandom
 
@@ -17,6 +18,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="of everything random; default: another each time")
     parser.add_argument("--backend", choices=("kea", "kea_postgresql"), default="kea", help="default %(default)s")
     options = parser.parse_args()
+    # Whoever ends it leaves no namespaces and mounts behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     seed = SystemRandom().randrange(1 << 16) if options.seed is None else options.seed
     try:
         Scenario(options.clients, seed, options.backend).run(options.events)

@@ -13,6 +13,7 @@ from tests.conformance import capture as capture_module
 from tests.conformance.bench import Bench
 from tests.conformance.capture import Capture
 from tests.conformance.fakes import FakeDhcp, FakeServer
+from tests.conformance.peers import Peer, client_with_peers
 from tests.conformance.plan import NODES
 from tests.conformance.requirements import PAGE, Results, number_of
 from tests.namespaces import missing
@@ -173,3 +174,16 @@ def client_bench(make_bench: Callable[..., Bench]) -> Bench:
     bench = make_bench(nodes=("s1", "c1", "x", "h1"))
     bench.server = FakeServer(bench)
     return bench
+
+
+@pytest.fixture(scope="module")
+def client_link() -> Iterator[Bench]:
+    """c1 with a fake Server, shared by the tests of a file: make a peer, or several, for each."""
+    with client_with_peers() as bench:
+        yield bench
+
+
+@pytest.fixture
+def peer(client_link: Bench) -> Peer:
+    """A correspondent of c1 on that bench, with IPv6 prefixes."""
+    return Peer(client_link)

@@ -19,6 +19,8 @@ from tests.conformance.plan import NODES
 
 C1 = p.aero_address(NODES["c1"].acps[0])
 C1_V4 = p.aero_address(NODES["c1"].acps[1])
+# The ICMPv6 code of an ND message of type 137.
+PREDIRECT, REDIRECT = 1, 0
 _numbers = itertools.count(1)
 _idents = itertools.count(0x4000)
 
@@ -45,7 +47,7 @@ def nonce_of(packet: bytes) -> bytes:
 
 
 def code(packet: bytes) -> int:
-    """The ICMPv6 code of an ND message: 1 is a Predirect."""
+    """The ICMPv6 code of an ND message."""
     return packet[41]
 
 
@@ -92,14 +94,14 @@ class Peer(FakeNode):
         self.bench.from_host("h1", p.echo(source or self.h1, self.host, size, ident=self.number, reply=True))
 
     def redirects_at(self, node: FakeNode, kind: int) -> list[Received]:
-        """The Predirects (1) or Redirects (0) of c1 toward this peer that a node received."""
+        """The Predirects or Redirects of c1 toward this peer that a node received."""
         found = [r for r in list(node.received) if r.nd == p.REDIRECT and code(r.payload) == kind]
         return [r for r in found if p.same(r.inner.dst, p.aero_address(self.host)) or p.same(r.inner.dst, self.aero)]
 
     def predirect(self, size: int = 64) -> bytes:
         """The Predirect that a packet of h1 causes."""
         self.trigger(size)
-        return self.bench.wait_for(lambda: self.redirects_at(self.server, 1), 5, "a Predirect")[0].payload
+        return self.bench.wait_for(lambda: self.redirects_at(self.server, PREDIRECT), 5, "a Predirect")[0].payload
 
     def solicitations(self) -> list[Received]:
         """The Neighbor Solicitations that came here."""
@@ -127,7 +129,7 @@ class Peer(FakeNode):
     def ask(self, options: bytes | None = None, via: FakeNode | None = None, **how) -> None:
         """Send c1 a Predirect, through its Server or whoever is named."""
         given = {"source": self.aero, "destination": self.c1, "target": self.aero, "about": _about(self.host),
-                 "prefix_length": self.length, "code": 1, **how}  # fmt: skip
+                 "prefix_length": self.length, "code": PREDIRECT, **how}  # fmt: skip
         more = self.options(p.nonce(bytes([self.number]) * 6)) if options is None else options
         trigger = p.echo(self.host, self.h1, 100, ident=self.number)
         self.send_by(via or self.server, p.redirect(**given, options=more + p.redirected(trigger)))
@@ -135,7 +137,7 @@ class Peer(FakeNode):
     def asked(self, **how) -> bytes:
         """Do so, and return c1's Redirect."""
         self.ask(**how)
-        return self.bench.wait_for(lambda: self.redirects_at(self.server, 0), 5, "a Redirect")[0].payload
+        return self.bench.wait_for(lambda: self.redirects_at(self.server, REDIRECT), 5, "a Redirect")[0].payload
 
     def send_by(self, node: FakeNode, payload: bytes) -> None:
         node.send(payload, "c1")

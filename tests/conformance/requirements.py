@@ -12,9 +12,8 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 _TEST_NAME = re.compile(r"\btest_aero_(\d{3})(?:_|\b)")
 _LEFT_OUT = "left out: "
-_LATER = "later: "
 _ORDER = ("failed", "skipped", "passed")
-_REASON = re.compile(r"[;,]? *(?:left out|later): .*")
+_REASON = re.compile(r"[;,]? *left out: .*")
 PAGE = _HERE.parents[1] / "docs" / "conformance.md"
 
 INTRODUCTION = """\
@@ -30,7 +29,7 @@ Clock: where a test would have to wait for minutes, the clocks of its nodes run 
 
 @dataclass(frozen=True)
 class Requirement:
-    """A line of requirements.csv; ``note`` is its source, ``left out: `` and the reason, or ``later: `` and what is missing."""
+    """A line of requirements.csv; ``note`` is its source, or ``left out: `` and the reason."""
 
     id: str
     node: str
@@ -51,11 +50,6 @@ class Requirement:
     def reason(self) -> str:
         """Why there is no test; empty if there has to be one."""
         return self.note.partition(_LEFT_OUT)[2]
-
-    @property
-    def later(self) -> str:
-        """What has to be made before there can be a test; empty if there has to be one."""
-        return self.note.partition(_LATER)[2]
 
     @property
     def markers(self) -> list[str]:
@@ -114,8 +108,6 @@ class Results:
     def _without(requirement: Requirement, has_test: bool) -> str:
         if has_test:
             return "not run"
-        if requirement.later:
-            return "later"
         return "left out" if requirement.reason else "no test"
 
     def text(self) -> str:
@@ -129,8 +121,7 @@ class Results:
 
     def _without_test(self) -> list[str]:
         """What is not tested, and why."""
-        with_reason = [r for r in self.requirements.values() if r.reason or r.later]
-        return [f"{r.id}  {'left out' if r.reason else 'later'}: {r.reason or r.later}" for r in with_reason]
+        return [f"{r.id}  left out: {r.reason}" for r in self.requirements.values() if r.reason]
 
     @property
     def complete(self) -> bool:

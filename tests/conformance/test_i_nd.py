@@ -12,23 +12,11 @@ from tests.conformance import packets as p
 from tests.conformance.bench import H2, Bench
 from tests.conformance.conftest import start_link
 from tests.conformance.fakes import FakeServer
-from tests.conformance.peers import C1, Peer, client_with_peers, code, links, nonce_of, seconds_of
+from tests.conformance.peers import C1, Peer, code, links, nonce_of, seconds_of
 from tests.conformance.plan import NODES
 
 S1 = "fe80::b"
 NO_CODE = 2
-
-
-@pytest.fixture(scope="module")
-def link():
-    """c1 with fake-S and any number of peers."""
-    with client_with_peers() as bench:
-        yield bench
-
-
-@pytest.fixture
-def peer(link) -> Peer:
-    return Peer(link)
 
 
 @pytest.fixture(scope="module")
@@ -186,10 +174,10 @@ def test_aero_146_147_bad_predirects_are_dropped(peer):
     assert peer.entry()
 
 
-def test_aero_148_a_single_tllao_with_a_constant_link_id(link):
+def test_aero_148_a_single_tllao_with_a_constant_link_id(client_link):
     """Whatever the destination."""
-    told = [links(Peer(link).predirect()) for _again in range(3)]
-    told.append(links(Peer(link).asked()))
+    told = [links(Peer(client_link).predirect()) for _again in range(3)]
+    told.append(links(Peer(client_link).asked()))
     assert {(len(options), options[0].link_id, options[0].preference) for options in told} == {(1, 0, 255)}
 
 
@@ -288,16 +276,16 @@ def test_aero_153_stale_solicitation_is_answered(peer):
 
 
 @pytest.mark.parametrize("version,length", [(6, 56), (4, 28)])
-def test_aero_154_prefix_length_in_byte_7(link, version, length):
+def test_aero_154_prefix_length_in_byte_7(client_link, version, length):
     """The length of the own prefix, as its family counts."""
-    for packet in (Peer(link, version).predirect(), Peer(link, version).asked()):
+    for packet in (Peer(client_link, version).predirect(), Peer(client_link, version).asked()):
         assert packet[44:48] == bytes([0, 0, 0, length])
 
 
 @pytest.mark.parametrize("version,length", [(6, 65), (4, 33), (4, 125)])
-def test_aero_154_prefix_lengths_that_are_none(link, version, length):
+def test_aero_154_prefix_lengths_that_are_none(client_link, version, length):
     """Above 64 or 32 the message is dropped."""
-    peer = Peer(link, version)
+    peer = Peer(client_link, version)
     peer.ask(prefix_length=length)
     time.sleep(0.3)
     assert (peer.entry(), peer.redirects_at(peer.server, 0)) == (None, [])

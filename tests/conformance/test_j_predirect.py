@@ -14,12 +14,21 @@ from tests.conformance import packets as p
 from tests.conformance.bench import H1, H2, NATIVE6, Bench
 from tests.conformance.capture import Frame
 from tests.conformance.fakes import FakeDhcp
-from tests.conformance.peers import C1, C1_V4, Peer, client_with_peers, code, links, quoted
+from tests.conformance.peers import (
+    C1,
+    C1_V4,
+    PREDIRECT,
+    REDIRECT,
+    Peer,
+    client_with_peers,
+    code,
+    links,
+    quoted,
+)
 from tests.conformance.servers import NewClient, servers
 
 ELSEWHERE, NEW = "198.51.100.222", "198.51.100.77"
 EMPTY = bytes.fromhex("02 03 0000 00 ff 0000") + bytes(16)
-PREDIRECT, REDIRECT = 1, 0
 BOTH = pytest.mark.parametrize("kind", [PREDIRECT, REDIRECT], ids=["predirect", "redirect"])
 _tags = itertools.count(1)
 
@@ -38,18 +47,6 @@ def destination(packet: bytes) -> bytes:
 
 
 # At a Client
-
-
-@pytest.fixture(scope="module")
-def client_link():
-    """c1 with fake-S and any number of peers."""
-    with client_with_peers() as bench:
-        yield bench
-
-
-@pytest.fixture
-def peer(client_link) -> Peer:
-    return Peer(client_link)
 
 
 def all_predirects(peer: Peer) -> list:

@@ -13,24 +13,22 @@ from tests.conformance import packets as p
 from tests.conformance.bench import H1, H2, Bench
 from tests.conformance.conftest import start_link
 from tests.conformance.fakes import FakeDhcp, FakeNode, Received
-from tests.conformance.peers import C1, C1_V4, Peer, client_with_peers, code, links, nonce_of, quoted
+from tests.conformance.peers import (
+    C1,
+    C1_V4,
+    PREDIRECT,
+    REDIRECT,
+    Peer,
+    client_with_peers,
+    code,
+    links,
+    nonce_of,
+    quoted,
+)
 from tests.conformance.servers import NewClient, servers
 from tests.conformance.traffic import has_echo, ident
 
-PREDIRECT, REDIRECT = 1, 0
 ELSEWHERE = ("198.51.100.9", 40001)
-
-
-@pytest.fixture(scope="module")
-def link():
-    """c1 with fake-S and any number of peers."""
-    with client_with_peers() as bench:
-        yield bench
-
-
-@pytest.fixture
-def peer(link) -> Peer:
-    return Peer(link)
 
 
 @contextlib.contextmanager
@@ -177,9 +175,9 @@ def test_aero_168_traffic_stays_with_the_server(make_bench):
 
 
 @pytest.mark.parametrize("version", [6, 4])
-def test_aero_169_fields_of_a_redirect(link, version):
+def test_aero_169_fields_of_a_redirect(client_link, version):
     """Code 0, source and Target the own base address, the own prefix length, the trigger's destination, and its quote."""
-    peer = Peer(link, version)
+    peer = Peer(client_link, version)
     own, length, inside_it = (C1, 56, "2001:db8:1000:20ff::77") if version == 6 else (C1_V4, 28, "192.0.2.45")
     asked = p.aero_address(inside_it)
     assert asked != own
@@ -188,7 +186,7 @@ def test_aero_169_fields_of_a_redirect(link, version):
     trigger = p.echo(peer.host, inside_it, 104, ident=ident())
     options = peer.options(p.nonce(b"169169")) + p.redirected(trigger)
     peer.send_by(peer.server, p.redirect(peer.aero, asked, peer.aero, source, peer.length, options, code=PREDIRECT))
-    redirect = link.wait_for(lambda: peer.redirects_at(peer.server, REDIRECT), 5, "a Redirect")[0].payload
+    redirect = client_link.wait_for(lambda: peer.redirects_at(peer.server, REDIRECT), 5, "a Redirect")[0].payload
     header = p.ip(redirect)
     assert (header.src, header.dst, header.hlim) == (own, peer.aero, 255)
     assert (redirect[40], code(redirect)) == (p.REDIRECT, 0)
@@ -238,9 +236,9 @@ def test_aero_170_one_exchange_one_direction(make_bench):
     assert seen.find(lambda f: f.node == "c1" and f.nd == p.REDIRECT and code(f.body) == REDIRECT)
 
 
-def test_aero_170_each_exchange_opens_one_direction(link):
+def test_aero_170_each_exchange_opens_one_direction(client_link):
     """To send there gives it no leave to send here, and the other way round."""
-    first, second = Peer(link), Peer(link)
+    first, second = Peer(client_link), Peer(client_link)
     first.optimise()
     assert not first.arrives(first)
     first.asked()

@@ -12,7 +12,8 @@ from aerod.wire.carriage import make_carriage
 from aerod.wire.dhcpv6_authentication import Key
 from aerod.wire.ip import UDP
 from tests.unit.aerod.engines.test_anycast import wrapped
-from tests.unit.aerod.harness import H1, H1_V4, H2, H2_V4, Host, Link, echo, ip4, ip6, underlay
+from tests.unit.aerod.harness import H1, H1_V4, H2, H2_V4, Link, echo, ip4, ip6, underlay
+from tests.unit.aerod.host import Host
 
 MASTER = Key(1, bytes(range(32)))
 # The ways that packets travel, each by what the link is told.

@@ -21,7 +21,8 @@ from aerod.wire import signature
 from tests.fuzz.captured import living_link
 from tests.fuzz.mutation import Mutator
 from tests.fuzz.state import fingerprint
-from tests.unit.aerod.harness import H1, H2, SECRETS, Host, Link, ip6, lla, signature_key
+from tests.unit.aerod.harness import H1, H2, SECRETS, Link, ip6, lla, signature_key
+from tests.unit.aerod.host import Host
 
 _BATCH = 200
 # Seconds between two batches: what was begun must have time to end.

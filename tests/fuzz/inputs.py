@@ -20,7 +20,8 @@ from aerod.state.forwarding import DEFAULT_ROUTES
 from tests.fuzz.captured import Living, living_link
 from tests.fuzz.fuzzer import Broken, Report, assert_still_works, forget, measured
 from tests.fuzz.mutation import Mutator
-from tests.unit.aerod.harness import TABLE, Host
+from tests.unit.aerod.harness import TABLE
+from tests.unit.aerod.host import Host
 
 _BATCH = 20
 _TIMES = (0.0, 0.1, 1.0, 10.0, 100.0)

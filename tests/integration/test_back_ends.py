@@ -13,9 +13,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import jinja2
 import pytest
-from ansible.plugins.filter.core import FilterModule as CoreFilters
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical, difference
 from ansible_collections.aero.link.plugins.module_utils._back_end_isc import Isc
 from ansible_collections.aero.link.plugins.module_utils._back_end_kea import Kea
@@ -23,31 +21,17 @@ from ansible_collections.aero.link.plugins.module_utils._back_end_kea import Kea
 from tests.integration import aerod_link
 from tests.integration.aerod_link import ACP4, ACP6, DUID, Link, wait_for
 from tests.integration.postgres import BackEnd, Server
+from tests.integration.role_templates import AS_KEA, ROLE, render
 
-ROLE = Path(__file__).parents[2] / "roles" / "server"
 LINES = [
     canonical(DUID, [ACP6, ACP4]),
     canonical("00020000b0e200000007", ["2001:db8:7::/48", "198.51.100.64/28"]),
 ]
-AS_KEA = ["setpriv", "--reuid=_kea", "--regid=_kea", "--clear-groups", "--inh-caps=+net_bind_service",
-          "--ambient-caps=+net_bind_service"]  # fmt: skip
 
 pytestmark = pytest.mark.skipif(
     bool(aerod_link.missing()) or not shutil.which("dhcpd") or not shutil.which("psql"),
     reason="needs root, Kea, PostgreSQL and dhcpd",
 )
-
-
-def render(name: str, backend: str) -> str:
-    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(CoreFilters().filters())
-    link = {
-        "hosts": {"s": {"id": 11}}, "dhcp_backend": backend,
-        "lease_preferred": 3600, "lease_valid": 7200, "lease_renew": 1000, "lease_rebind": 2000,
-        "lease_retry": 120,
-    }  # fmt: skip
-    template = environment.from_string((ROLE / "templates" / name).read_text())
-    return template.render(aero_link=link, inventory_hostname="s")
 
 
 @pytest.fixture

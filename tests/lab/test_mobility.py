@@ -58,7 +58,7 @@ def test_packets_go_straight_after_the_first_ones():
 
 
 def test_a_tcp_connection_survives_moves_between_access_links_and_to_another_server():
-    """c2 goes from link to link ten times, by deprecating the address as an operator would, and changes its Server once."""
+    """c2 goes from link to link ten times, the other one being up before, and changes its Server once."""
     addresses = {
         link: json.loads(on_node("c2", f"ip -j -4 addr show dev {link}"))[0]["addr_info"][0]
         for link in ("eth0", "eth1")

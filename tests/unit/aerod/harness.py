@@ -10,14 +10,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from aerod.address import (
-    MAPPED_PREFIX,
-    LinkLayerAddress,
-    Prefix,
-    is_multicast,
-    link_local,
-    parse_address,
-)
+from aerod.address import MAPPED_PREFIX, LinkLayerAddress, Prefix, is_multicast, link_local, parse_address
 from aerod.config import (
     ClientConfig,
     Config,
@@ -37,12 +30,10 @@ from aerod.interface import (
     KernelRoute,
     LeasesChanged,
     Notice,
-    OuterHeader,
     RemoveRoute,
     SaveState,
     Underlay,
 )
-from aerod.nodes.node import make_node
 from aerod.state.dhcp_keys import DhcpKeys
 from aerod.state.forwarding import DEFAULT_ROUTES
 from aerod.state.keyring import INFRASTRUCTURE, Key
@@ -51,6 +42,7 @@ from aerod.wire.ip import ICMPV6, UDP, IPHeader, build_ipv4, build_ipv6, parse_i
 from aerod.wire.multicast import SERVER_GROUPS
 from aerod.wire.signature import derived_key
 from tests.unit.aerod.fake_kea import FakeKea
+from tests.unit.aerod.host import Host, Nat
 
 ASPS = (Prefix.parse("2001:db8::/32"), Prefix.parse("198.51.100.0/24"))
 LATENCY = 0.01
@@ -87,100 +79,6 @@ def echo(source: str, destination: str, kind: int = 128) -> bytes:
     """An ICMPv6 message with a body that is not looked at."""
     message = bytes([kind, 0, 0, 0]) + bytes(8)
     return build_ipv6(parse_address(source), parse_address(destination), ICMPV6, message)
-
-
-class Nat:
-    """Maps inside addresses to ports of one outside address, for those who wrote first."""
-
-    def __init__(self, outside: str) -> None:
-        self.outside = parse_address(outside)
-        self._ports = count(40001)
-        self._out: dict[tuple, LinkLayerAddress] = {}
-        self._in: dict[tuple, LinkLayerAddress] = {}
-
-    def outward(self, local: LinkLayerAddress, remote: LinkLayerAddress) -> LinkLayerAddress:
-        key = (local, remote)
-        if key not in self._out:
-            self._out[key] = LinkLayerAddress(self.outside, next(self._ports))
-            self._in[self._out[key], remote] = local
-        return self._out[key]
-
-    def inward(self, mapped: LinkLayerAddress, remote: LinkLayerAddress) -> LinkLayerAddress | None:
-        return self._in.get((mapped, remote))
-
-    def forget(self) -> None:
-        self._out.clear()
-        self._in.clear()
-
-
-class Host:
-    """One node with its kernel: what it delivered, its routes, its leases."""
-
-    def __init__(self, network: Network, config: Config, underlays: list[Underlay], nat: Nat | None) -> None:
-        self.network = network
-        self.config = config
-        self.underlays = underlays
-        self.nat = nat
-        self.delivered: list[bytes] = []
-        self.routes: set[Prefix] = set()
-        self.leases: tuple = ()
-        self.lease_reports = 0
-        self.notices: list[str] = []
-        self.asked: list[str] = []
-        # What is on the disk, and how often that was written.
-        self.saved: dict = {}
-        self.saves = 0
-        self.kea: FakeKea | None = None
-        self.up = True
-        self.clock_offset = 0.0
-        self.keys = network.keys_of(config)
-        self.start(None)
-
-    @property
-    def name(self) -> str:
-        return self.config.node.name
-
-    def start(self, saved: dict | None) -> None:
-        stale, self.routes = self.routes, set()
-        self.node = make_node(self.config, self.network.now, saved, self.network.random)
-        self.node.clock_set(self.clock_offset)
-        if self.keys is not None:
-            self.node.keys_changed(self.keys)
-        self.node.underlays_changed(self.underlays, self.network.now)
-        self.up = True
-        self.network.settle(self)
-        # The shell leaves no route in the kernel that the node did not ask for.
-        for prefix in stale - self.routes:
-            self.network.announce(prefix)
-
-    def stop(self) -> dict:
-        """Stop the daemon; return its saved state."""
-        self.up = False
-        return self.node.saved_state(self.network.now)
-
-    def set_underlays(self, *underlays: Underlay) -> None:
-        self.underlays = list(underlays)
-        self.node.underlays_changed(underlays, self.network.now)
-        self.network.settle(self)
-
-    def send(self, packet: bytes) -> None:
-        """Let the kernel send a packet into the AERO interface."""
-        self.node.packet_from_tun(packet, self.network.now)
-        self.network.settle(self)
-
-    def inject(self, packet: bytes, remote: LinkLayerAddress, outer: OuterHeader | None = None) -> None:
-        """Let a datagram from ``remote`` arrive, as it came in."""
-        local = LinkLayerAddress(self.underlays[0].addresses[0], 8060)
-        outer = outer or OuterHeader()
-        self.node.datagram_received(Datagram(packet, local, remote, outer), self.network.now)
-        self.network.settle(self)
-
-    def take_delivered(self) -> list[bytes]:
-        delivered, self.delivered = self.delivered, []
-        return delivered
-
-    def drops(self) -> dict[str, int]:
-        return {k: v for k, v in self.node.counters().items() if k.startswith("drop_")}
 
 
 class Network:

@@ -7,7 +7,8 @@ from collections import Counter
 
 from aerod.wire.ip import build_ipv6
 from aerod.wire.ip import parse_ip as parse
-from tests.unit.aerod.harness import Host, Network, parse_address
+from tests.unit.aerod.harness import Network, parse_address
+from tests.unit.aerod.host import Host
 
 
 class Stream:

@@ -10,7 +10,8 @@ import pytest
 
 from aerod.address import Prefix
 from aerod.interface import Output, SaveState
-from tests.unit.aerod.harness import C1, H1, H2, Link, Nat, ip6, lla, underlay
+from tests.unit.aerod.harness import C1, H1, H2, Link, ip6, lla, underlay
+from tests.unit.aerod.host import Nat
 from tests.unit.aerod.nodes.test_whole_link import assert_traffic
 
 

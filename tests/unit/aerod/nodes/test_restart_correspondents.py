@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from aerod.wire import nd
-from tests.unit.aerod.harness import H1, H2, Host, Link, ip6, lla, underlay
+from tests.unit.aerod.harness import H1, H2, Link, ip6, lla, underlay
+from tests.unit.aerod.host import Host
 from tests.unit.aerod.procedures.nd_log import C1_LL, data_hops, dynamic, nd_sent
 from tests.unit.aerod.procedures.redirection_talk import S2_AT, THROUGH, question
 

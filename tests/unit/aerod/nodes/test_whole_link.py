@@ -6,19 +6,8 @@ from __future__ import annotations
 import pytest
 
 from aerod.address import Prefix
-from tests.unit.aerod.harness import (
-    C1,
-    H1,
-    H1_V4,
-    H2,
-    H2_V4,
-    S1_ADDRESSES,
-    Link,
-    Nat,
-    ip4,
-    ip6,
-    underlay,
-)
+from tests.unit.aerod.harness import C1, H1, H1_V4, H2, H2_V4, S1_ADDRESSES, Link, ip4, ip6, underlay
+from tests.unit.aerod.host import Nat
 
 SIZES = [64, 576, 1244, 1245, 1280, 1400, 1500]
 IPV6_C1 = {"c1": ("fd00:ae::101",), "c1_servers": ("fd00:ae::11",)}

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from aerod.address import parse_address
 from aerod.wire.dhcpv6 import REBIND
 from tests.unit.aerod.harness import H1, H2, Link, ip6, lla, underlay
 from tests.unit.aerod.procedures.dhcpv6_log import ACPS, held, state, types
@@ -124,6 +127,71 @@ def test_no_underlay_for_a_while() -> None:
     link.c1.set_underlays(underlay("203.0.113.101"))
     link.run(2)
     assert held(link.c1) == ACPS
+
+
+def servers(link: Link) -> list[str]:
+    """The addresses of the Servers c1 is with."""
+    return [lease["server_address"] for lease in link.c1.node.leases(link.now) if lease["prefixes"]]
+
+
+def met_by_ipv6(count: int, *known: str) -> Link:
+    """c1 with the Servers of ``known`` that have IPv6 addresses, for it had no others; then it gets IPv4."""
+    link = Link(c1_servers=(), count=count)
+    link.name_servers = list(map(lla, known))
+    link.c1.set_underlays(underlay("fd00:ae:0:1::101"))
+    link.run(3)
+    link.c1.set_underlays(underlay("203.0.113.101", "fd00:ae:0:1::101"))
+    link.run(3)
+    return link
+
+
+@pytest.mark.parametrize(
+    ("count", "known", "after"),
+    [
+        (1, ["fd00:ae::11", "203.0.113.12"], ["203.0.113.12"]),
+        (2, ["fd00:ae::11", "203.0.113.12"], ["203.0.113.12"]),
+        (2, ["fd00:ae::11", "fd00:ae::12", "203.0.113.12"], ["203.0.113.12"]),
+        (2, ["fd00:ae::11", "fd00:ae::12", "203.0.113.12", "203.0.113.11"], ["203.0.113.11", "203.0.113.12"]),
+    ],
+)
+def test_the_family_of_the_servers_goes(count: int, known: list[str], after: list[str]) -> None:
+    """Within seconds all is right over the other one; a Server out of reach is left, or packets would end there."""
+    link = met_by_ipv6(count, *known)
+    link.c1.set_underlays(underlay("203.0.113.101"))
+    link.run(2)
+    link.c1.send(ip6(H1, H2))
+    link.run(6)
+    assert len(link.c2.take_delivered()) == 1
+    assert sorted(servers(link)) == after and held(link.c1) == ACPS
+    assert [at for at in told(link) if at != "203.0.113.102"] == ["203.0.113.101"] * len(after)
+    link.c2.send(ip6(H2, H1))
+    link.run(1)
+    assert len(link.c1.take_delivered()) == 1
+
+
+def test_the_dns_is_asked_again_when_no_known_server_has_the_family_that_is_left() -> None:
+    """There are others perhaps by now; until there are, the old ones are kept, for the family may come back."""
+    link = met_by_ipv6(1, "fd00:ae::11")
+    link.c1.set_underlays(underlay("203.0.113.101"))
+    link.run(5)
+    assert servers(link) == ["fd00:ae::11"]
+    link.name_servers = [lla("203.0.113.12")]
+    link.run(65)
+    assert servers(link) == ["203.0.113.12"]
+    assert [at for at in told(link) if at != "203.0.113.102"] == ["203.0.113.101"]
+
+
+def test_the_family_that_most_links_have_comes_later() -> None:
+    """O-18: what works is not given up for it; the operator may."""
+    link = met_by_ipv6(2, "203.0.113.11", "fd00:ae::11", "203.0.113.12", "fd00:ae::12")
+    link.run(60)
+    assert sorted(servers(link)) == ["fd00:ae::11", "fd00:ae::12"]
+    link.c1.node.move(link.now, parse_address("203.0.113.12"))
+    link.settle(link.c1)
+    link.run(20)
+    assert servers(link) == ["203.0.113.12", "203.0.113.11"]
+    assert sorted(told(link)) == ["203.0.113.101", "203.0.113.101", "203.0.113.102"]
+    assert link.c1.node.status(link.now)["primary"] == "fe80::c"
 
 
 def test_a_dead_second_link_does_not_disturb_the_first() -> None:

@@ -34,7 +34,8 @@ from aerod.wire.dhcpv6_options import (
 )
 from aerod.wire.ip import UDP, build_ipv6, parse_ip
 from aerod.wire.udp import build_udp, parse_udp
-from tests.unit.aerod.harness import ASPS, C1, C2, H1, R1_ADDRESSES, TABLE, Link, Nat, ip6, lla, underlay
+from tests.unit.aerod.harness import ASPS, C1, C2, H1, R1_ADDRESSES, TABLE, Link, ip6, lla, underlay
+from tests.unit.aerod.host import Nat
 
 S1 = parse_address("fe80::b")
 ACP = Prefix.parse("2001:db8:1000:2000::/56")

@@ -9,7 +9,8 @@ from aerod.interface import UnderlayError
 from aerod.wire import nd
 from aerod.wire.dhcpv6 import REBIND, SOLICIT
 from aerod.wire.nd_options import Nonce
-from tests.unit.aerod.harness import H1, H2, Link, Nat, ip6, lla
+from tests.unit.aerod.harness import H1, H2, Link, ip6, lla
+from tests.unit.aerod.host import Nat
 from tests.unit.aerod.procedures.dhcpv6_log import ACPS, held, messages, types
 from tests.unit.aerod.procedures.nd_log import nd_sent
 from tests.unit.aerod.stream import Stream

@@ -8,7 +8,8 @@ import pytest
 from aerod.wire import nd
 from aerod.wire.dhcpv6 import REBIND
 from aerod.wire.nd_options import LinkLayerOption, Timestamp
-from tests.unit.aerod.harness import H1, H2, Link, Nat, lla, underlay
+from tests.unit.aerod.harness import H1, H2, Link, lla, underlay
+from tests.unit.aerod.host import Nat
 from tests.unit.aerod.procedures.dhcpv6_log import messages
 from tests.unit.aerod.procedures.nd_log import C1_LL, C2_LL, nd_sent
 from tests.unit.aerod.stream import Stream

@@ -8,7 +8,8 @@ import pytest
 from aerod.address import address_text, parse_address
 from aerod.wire import nd
 from aerod.wire.nd_options import LinkLayerOption
-from tests.unit.aerod.harness import C1, H1, H1_V4, H2, H2_V4, S1_ADDRESSES, Link, Nat, ip4, ip6, lla
+from tests.unit.aerod.harness import C1, H1, H1_V4, H2, H2_V4, S1_ADDRESSES, Link, ip4, ip6, lla
+from tests.unit.aerod.host import Nat
 from tests.unit.aerod.procedures.nd_log import C1_V4_LL, C2_LL, C2_V4_LL, data_hops, dynamic, nd_sent
 from tests.unit.aerod.procedures.redirection_talk import THROUGH, hops, talk
 

@@ -7,7 +7,8 @@ import pytest
 
 from aerod.wire import nd
 from aerod.wire.nd_options import LinkLayerOption
-from tests.unit.aerod.harness import H1, H2, S1_ADDRESSES, Link, Nat, ip6, lla
+from tests.unit.aerod.harness import H1, H2, S1_ADDRESSES, Link, ip6, lla
+from tests.unit.aerod.host import Nat
 from tests.unit.aerod.procedures.nd_log import C1_LL, C2_LL, data_hops, dynamic, nd_sent
 
 

@@ -9,7 +9,8 @@ from aerod.address import parse_address
 from aerod.wire import nd
 from aerod.wire.ip import parse_ip
 from aerod.wire.nd_options import LinkLayerOption, Nonce, UnknownOption
-from tests.unit.aerod.harness import H1, Link, Nat, lla, underlay
+from tests.unit.aerod.harness import H1, Link, lla, underlay
+from tests.unit.aerod.host import Nat
 from tests.unit.aerod.procedures.nd_log import C1_LL, C1_V4_LL, C2_LL, nd_sent, tllao
 
 C1_AT, R1_AT = lla("203.0.113.101"), lla("203.0.113.1")

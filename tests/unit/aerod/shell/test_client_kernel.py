@@ -14,12 +14,14 @@ from aerod.shell.rtnl_messages import (
     AERO_TABLE,
     IFA_F_TENTATIVE,
     MAIN_TABLE,
+    NEWRULE,
     UNREACHABLE,
     Address,
     Link,
     Route,
     Rule,
     read_rule,
+    request,
     rule_message,
 )
 
@@ -101,9 +103,7 @@ def test_rules_are_read_as_they_are_written():
     """What the kernel shows of our rules compares equal to what we want."""
     rules = wanted_state((ACP6, ACP4), UNDERLAY, INTERFACES, eun="lan0").rules
     for rule in rules | wanted_state((), [], INTERFACES, eun=None).rules:
-        message = rule_message(rule)
-        message.encode()
-        assert read_rule(bytes(message.data)) == rule
+        assert read_rule(request(NEWRULE, 0, 1, rule_message(rule))) == rule
 
 
 @pytest.mark.parametrize(

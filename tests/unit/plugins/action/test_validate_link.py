@@ -12,13 +12,9 @@ import yaml
 from ansible_collections.aero.link.plugins.filter.addresses import FilterModule
 from ansible_collections.aero.link.tests.unit.plugins.action.example_inventory import (
     COLLECTION,
-    EXAMPLE,
     PLAYBOOK,
     Inventory,
 )
-
-pytestmark = pytest.mark.skipif(
-    not (EXAMPLE.is_dir() and PLAYBOOK.exists()), reason="needs the example inventory and ansible-playbook")
 
 # Shows on each host of the play what it reads of the model.
 SHOW = """

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.aero.link.plugins.module_utils import _acp_install as install
 from ansible_collections.aero.link.plugins.module_utils import _back_end_kea as kea
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical, table_hash
-from ansible_collections.aero.link.plugins.module_utils._back_end import BackEndError, acp_of, delegated
+from ansible_collections.aero.link.plugins.module_utils._back_end import BackEndError
 
 OLD = [canonical(f"00020000b0e2{number:08x}", [f"2001:db8:{number:x}::/48"]) for number in range(1, 1001)]
 MOVED = canonical("00020000b0e200000007", ["2001:db8:7::/48", "198.51.100.32/28"])
@@ -167,15 +167,6 @@ def test_what_is_shown_is_cut():
     assert shown["after_header"] == "ACP table: 1000 added, 0 removed, 1 changed"
     assert shown["after"].count("\n") == 201 and shown["after"].endswith("... and 801 more\n")
     assert shown["before"] == OLD[0]
-
-
-@pytest.mark.parametrize(
-    ("acp", "prefix"),
-    [("198.51.100.32/28", "::ffff:198.51.100.32/124"), ("2001:db8::/56", "2001:db8::/56"),
-     ("0.0.0.0/0", "::ffff:0.0.0.0/96"), ("2001:db8:ffff::/48", "2001:db8:ffff::/48")],
-)  # fmt: skip
-def test_ipv4_acps_are_dressed_for_dhcpv6(acp, prefix):
-    assert delegated(acp) == prefix and acp_of(prefix) == acp
 
 
 # Kea's file

@@ -10,6 +10,7 @@ from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     Prefix,
     PrefixError,
     PrefixSet,
+    acp_of,
     aero_address,
     delegated,
     link_local,
@@ -36,9 +37,10 @@ def test_aero_address_of_the_draft(acp, address):
     ("192.0.2.32/28", "::ffff:192.0.2.32/124"),
     ("0.0.0.0/0", "::ffff:0.0.0.0/96"),
     ("2001:db8:1000:2000::/56", "2001:db8:1000:2000::/56"),
+    ("2001:db8:ffff::/48", "2001:db8:ffff::/48"),
 ])
 def test_delegated_form(acp, in_ia_pd):
-    assert delegated(parse_prefix(acp)) == in_ia_pd
+    assert delegated(acp) == in_ia_pd and acp_of(in_ia_pd) == acp
 
 
 @pytest.mark.parametrize(("text", "message"), [

@@ -14,8 +14,6 @@ from ansible_collections.aero.link.plugins.module_utils._variables import OTHERS
 ROOT = Path(_variables.__file__).parents[2]
 EXAMPLE = ROOT / "inventories" / "example"
 
-in_a_checkout = pytest.mark.skipif(not EXAMPLE.is_dir(), reason="the installed collection")
-
 
 def _load(pattern, folder):
     return {path: yaml.safe_load(path.read_text()) or {} for path in sorted(folder.glob(pattern))}
@@ -29,7 +27,6 @@ def test_default_is_an_allowed_value(name):
     assert errors == []
 
 
-@in_a_checkout
 def test_roles_repeat_no_other_default():
     differing = [
         f"{path.relative_to(ROOT)}: {name} = {value!r}"
@@ -40,7 +37,6 @@ def test_roles_repeat_no_other_default():
     assert differing == []
 
 
-@in_a_checkout
 def test_argument_specs_repeat_no_other_default():
     differing = [
         f"{path.relative_to(ROOT)}: {name} = {option['default']!r}"
@@ -52,7 +48,6 @@ def test_argument_specs_repeat_no_other_default():
     assert differing == []
 
 
-@in_a_checkout
 def test_roles_and_playbooks_have_no_public_variable_that_the_model_does_not_know():
     unknown = [
         f"{path.relative_to(ROOT)}: {name}"
@@ -63,7 +58,6 @@ def test_roles_and_playbooks_have_no_public_variable_that_the_model_does_not_kno
     assert unknown == []
 
 
-@in_a_checkout
 def test_the_example_explains_every_variable_and_shows_its_default():
     """Each stands in group_vars, or in hosts.yml if it is of one host only, with a comment above."""
     text = "".join(path.read_text() for path in [*EXAMPLE.rglob("*.yml"), *EXAMPLE.rglob("*.example")])
@@ -76,7 +70,6 @@ def test_the_example_explains_every_variable_and_shows_its_default():
     assert differing == {}
 
 
-@in_a_checkout
 def test_every_variable_of_the_example_has_a_comment():
     bare = []
     for path in [*EXAMPLE.glob("group_vars/*/*.yml"), *EXAMPLE.glob("group_vars/*/*.example")]:

@@ -7,7 +7,6 @@ server returns the relay's options with refusals, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from aerod.address import Prefix
@@ -29,10 +28,12 @@ def apply_reply(
     if request.type == RELEASE:
         _apply_release(bindings, client.value, message, link, now)
         return
-    for association in message.find_all(IAPD):
+    lasting = [
         _apply_association(bindings, client.value, association, asps, now)
+        for association in message.find_all(IAPD)
+    ]
     neighbor = bindings.client(client.value)
-    if neighbor is not None and _grants_any(message):
+    if neighbor is not None and any(lasting):
         bindings.set_link(neighbor, link)
 
 
@@ -46,23 +47,20 @@ def _apply_release(bindings: Bindings, duid: bytes, message: Message, sender: Li
 
 def _apply_association(
     bindings: Bindings, duid: bytes, association: IAPD, asps: tuple[Prefix, ...], now: float
-) -> None:
-    for prefix in _usable(association):
+) -> bool:
+    """Grant and withdraw what it says; return whether there is a prefix in it that has not ended."""
+    lasts = False
+    for prefix in association.find_all(IAPrefix):
         acp = prefix.acp
+        if acp is None or not prefix.has_valid_lifetimes:
+            continue
         if prefix.valid == 0:
             bindings.withdraw(duid, acp, now)
-        elif _succeeded(association) and any(asp.covers(acp) for asp in asps):
+            continue
+        lasts = True
+        if _succeeded(association) and any(asp.covers(acp) for asp in asps):
             bindings.grant(duid, acp, association.iaid, now + prefix.valid, now)
-
-
-def _usable(association: IAPD) -> Iterator[IAPrefix]:
-    for prefix in association.find_all(IAPrefix):
-        if prefix.acp is not None and prefix.has_valid_lifetimes:
-            yield prefix
-
-
-def _grants_any(message: Message) -> bool:
-    return any(prefix.valid for association in message.find_all(IAPD) for prefix in _usable(association))
+    return lasts
 
 
 def _succeeded(holder: HasOptions) -> bool:

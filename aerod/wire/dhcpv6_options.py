@@ -320,24 +320,24 @@ IN_SUPPLIED_OPTIONS = _table(VendorOptions)
 def unpack_options(data: bytes, table: dict[int, type]) -> tuple[Option, ...]:
     """Return the options in ``data``, those of ``table`` in their own class; MalformedPacket otherwise."""
     options: list[Option] = []
-    offset = 0
-    while offset < len(data):
-        if len(data) - offset < _HEADER.size:
+    offset, end = 0, len(data)
+    while offset < end:
+        start = offset + _HEADER.size
+        if start > end:
             raise MalformedPacket("DHCPv6 option header is cut short", offset)
         code, length = _HEADER.unpack_from(data, offset)
-        start = offset + _HEADER.size
-        if length > len(data) - start:
+        if start + length > end:
             raise MalformedPacket(f"DHCPv6 option {code} is longer than its container", offset)
-        body = data[start : start + length]
+        offset = start + length
+        body = data[start:offset]
         kind = table.get(code)
         options.append(kind.unpack_data(body) if kind else UnknownOption(code, body))
-        offset = start + length
     return tuple(options)
 
 
 def pack_options(options: Iterable[Option]) -> bytes:
     """Return the options one after the other."""
-    return b"".join(_pack_option(option) for option in options)
+    return b"".join([_pack_option(option) for option in options])
 
 
 def _pack_option(option: Option) -> bytes:

@@ -16,8 +16,11 @@ class HasOptions:
 
     def find(self, kind: type[Kind]) -> Kind | None:
         """Return the first option of class ``kind``, or None."""
-        return next((option for option in self.options if isinstance(option, kind)), None)
+        for option in self.options:
+            if isinstance(option, kind):
+                return option
+        return None
 
     def find_all(self, kind: type[Kind]) -> tuple[Kind, ...]:
         """Return all options of class ``kind`` in their order."""
-        return tuple(option for option in self.options if isinstance(option, kind))
+        return tuple([option for option in self.options if isinstance(option, kind)])

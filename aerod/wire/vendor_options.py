@@ -14,6 +14,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Self
 
 from aerod.address import LINK_LOCAL_PREFIX, MAPPED_PREFIX, MAPPED_PREFIX_LENGTH, LinkLayerAddress, Prefix
@@ -85,16 +86,26 @@ class AspAdv:
     @classmethod
     def unpack(cls, data: bytes) -> Self:
         _require(data and len(data) % _ASP_RECORD.size == 0, cls, "is not a multiple of 12 bytes")
-        return cls(tuple(_asp(length, identifier) for length, identifier in _ASP_RECORD.iter_unpack(data)))
+        return cls(_read_asps(data))
 
     def pack(self) -> bytes:
-        records = b"".join(_ASP_RECORD.pack(asp.native_length, _identifier(asp)) for asp in self.prefixes)
-        return bytes([self.type]) + records[1:]
+        return bytes([self.type]) + _asp_records(self.prefixes)[1:]
 
 
 AeroOption = AllaReq | AllaRep | AspAdv
 
 _KINDS: dict[int, type[AeroOption]] = {kind.type: kind for kind in (AllaReq, AllaRep, AspAdv)}
+
+
+# All messages of a link say the same.
+@lru_cache(maxsize=16)
+def _read_asps(data: bytes) -> tuple[Prefix, ...]:
+    return tuple(_asp(length, identifier) for length, identifier in _ASP_RECORD.iter_unpack(data))
+
+
+@lru_cache(maxsize=16)
+def _asp_records(asps: tuple[Prefix, ...]) -> bytes:
+    return b"".join(_ASP_RECORD.pack(asp.native_length, _identifier(asp)) for asp in asps)
 
 
 def _asp(length: int, identifier: bytes) -> Prefix:

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
+from tests.integration.role_templates import template
 
-ROLES = Path(__file__).resolve().parents[2] / "roles"
 ASPS = ("2001:db8::/32", "100.64.0.0/10")
 PASSWORD = "chaos"
 RELAY_ASN = 64512
@@ -91,11 +89,6 @@ def aerod_toml(node: Node, run: Path) -> str:
 
 def bird_conf(node: Node, log: Path) -> str:
     """The role's own bird.conf, but for where it logs to."""
-    environment = jinja2.Environment(
-        trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
-    )
-    environment.tests["search"] = lambda text, pattern: re.search(pattern, text) is not None
-    template = environment.from_string((ROLES / node.role / "templates" / "bird.conf.j2").read_text())
     described = {
         each.name: {
             "name": each.name, "id": each.id, "link_local": each.link_local, "asn": each.asn,
@@ -108,7 +101,7 @@ def bird_conf(node: Node, log: Path) -> str:
         "relays": [described[relay.name] for relay in RELAYS],
         "servers": [described[server.name] for server in SERVERS], "hosts": described,
     }  # fmt: skip
-    text = template.render(
+    text = template(node.role, "bird.conf.j2").render(
         aero_link=link, inventory_hostname=node.name, aero_bgp_password=PASSWORD, aero_bgp_outside=[]
     )
     return text.replace("log syslog all;", f'log "{log}" all;')

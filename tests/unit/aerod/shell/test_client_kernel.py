@@ -103,7 +103,7 @@ def test_rules_are_read_as_they_are_written():
     """What the kernel shows of our rules compares equal to what we want."""
     rules = wanted_state((ACP6, ACP4), UNDERLAY, INTERFACES, eun="lan0").rules
     for rule in rules | wanted_state((), [], INTERFACES, eun=None).rules:
-        assert read_rule(request(NEWRULE, 0, 0, rule_message(rule))) == rule
+        assert read_rule(request(NEWRULE, 0, 1, rule_message(rule))) == rule
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
+from collections.abc import Callable
 from threading import Event
 
 import pytest
@@ -30,11 +31,9 @@ class Saver:
         self.loop.timer(self.loop.stop).set(self.loop.now() + seconds)
         self.loop.run()
 
-    def run_until_saved(self, number: int) -> None:
-        """Let the loop run until ``number`` is on the disk."""
-        look = self.loop.timer(
-            lambda: self.loop.stop() if self.saved() == number else look.set(self.loop.now() + 0.01)
-        )
+    def run_until(self, condition: Callable[[], bool]) -> None:
+        """Let the loop run until ``condition()`` is true."""
+        look = self.loop.timer(lambda: self.loop.stop() if condition() else look.set(self.loop.now() + 0.01))
         look.set(self.loop.now())
         self.loop.run()
 
@@ -66,13 +65,13 @@ def test_the_loop_goes_on_while_a_disk_takes_its_time(saver, slow_disk):
     go_on, asked = slow_disk
     saver.number = 1
     saver.saving.soon()
-    saver.run(0.3)
-    assert asked.is_set() and saver.saved() is None
+    saver.run_until(asked.is_set)
+    assert saver.saved() is None
     saver.number = 2
     saver.saving.soon()
     saver.run(0.3)
     go_on.set()
-    saver.run_until_saved(2)
+    saver.run_until(lambda: saver.saved() == 2)
 
 
 def test_what_must_be_on_the_disk_now_comes_after_what_is_being_written(saver, slow_disk):
@@ -80,8 +79,7 @@ def test_what_must_be_on_the_disk_now_comes_after_what_is_being_written(saver, s
     go_on, asked = slow_disk
     saver.number = 1
     saver.saving.soon()
-    saver.run(0.3)
-    assert asked.is_set()
+    saver.run_until(asked.is_set)
     go_on.set()
     saver.number = 2
     saver.saving.now()
@@ -96,12 +94,11 @@ def test_a_full_disk_is_counted_told_once_and_tried_again(saver, monkeypatch, ca
         patched.setattr("aerod.shell.saving._AGAIN", 0.05)
         patched.setattr(os, "fsync", _full)
         saver.saving.soon()
-        saver.run(0.5)
+        saver.run_until(lambda: saver.counters["save_failed"] > 1)
         assert saver.saving.error == "No space left on device"
-        assert saver.counters["save_failed"] > 1
     saver.number = 7
-    saver.run_until_saved(7)
-    assert saver.saving.error is None
+    saver.run_until(lambda: saver.saving.error is None)
+    assert saver.saved() == 7
     assert [record.getMessage() for record in caplog.records] == [
         "the state could not be saved, a restart would lose it: No space left on device",
         "the state is saved again",

@@ -16,6 +16,8 @@ PASSWORD = "chaos"
 RELAY_ASN = 64512
 # Short enough that leases are renewed, and those of nobody end, while the test runs.
 PREFERRED, VALID, RENEW, REBIND = 70, 80, 30, 50
+# A Client without line asks again so soon, however long it has been without: the least that is allowed.
+RETRY = 60
 KEEPALIVE = 5
 CLIENT_NETWORK = "10.1.0.0/16"
 ASSOCIATIONS = 2
@@ -130,8 +132,7 @@ def kea_conf(
         },
         "host-reservation-identifiers": ["duid"],
         "relay-supplied-options": ["17"],
-        # A Client without line asks again so soon, however long it has been without.
-        "option-data": [{"name": "solmax-rt", "data": "60"}],
+        "option-data": [{"name": "solmax-rt", "data": str(RETRY)}],
         "preferred-lifetime": PREFERRED, "valid-lifetime": VALID, "renew-timer": RENEW, "rebind-timer": REBIND,
         "subnet6": [{
             "id": 1, "subnet": "fe80::/64", "interface": "aero0", "rapid-commit": True,

@@ -49,7 +49,7 @@ $(VENV)/development.done: requirements-dev.txt requirements.txt | $(VENV)/bin/pi
 	@touch $@
 
 .PHONY: test
-test: lint unit sanity integration conformance lab-test ## Run the tests: linters, unit, sanity, integration, conformance, and the lab from nothing
+test: lint unit sanity integration conformance lab-test ## Run the tests: linters, unit, sanity, integration, conformance, and the lab from nothing with each back end
 
 .PHONY: lint
 lint: venv-dev
@@ -92,21 +92,23 @@ conformance: venv-dev daemons root ## Test aerod against the list of requirement
 	$(SUDO) $(VENV)/bin/python -m pytest tests/conformance --numprocesses 3 --dist loadfile $(CONFORMANCE)
 
 .PHONY: lab-test
-lab-test: venv-dev root ## Build the lab's link from bare nodes and test it, then take it down
+lab-test: venv-dev root ## Build the lab's link from bare nodes and test it with each DHCPv6 back end, then take it down
 	$(MAKE) lab-down
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name default
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name default --destroy never
-	$(SUDO) $(VENV)/bin/python -m pytest tests/lab
+	$(call in-scenario,default,)
+	$(MAKE) lab-test-back-ends
 	$(MAKE) lab-down
 
 .PHONY: lab-test-back-ends
 lab-test-back-ends: venv-dev root ## Change the running lab's link to each other DHCPv6 back end, and test that
-	for backend in kea_postgresql isc; do \
-	    export AERO_LAB_BACKEND=$$backend; \
-	    PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name $$backend && \
-	    PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name $$backend --destroy never && \
-	    $(SUDO) env AERO_LAB_BACKEND=$$backend $(VENV)/bin/python -m pytest tests/lab/test_back_end.py || exit 1; \
-	done
+	$(call in-scenario,kea_postgresql,test_back_end.py)
+	$(call in-scenario,isc,test_back_end.py)
+
+# in-scenario NAME,TESTS: bring the lab to a molecule scenario, which is called as its back end is, and test it there.
+define in-scenario
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name $(1)
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name $(1) --destroy never
+	$(SUDO) env AERO_LAB_BACKEND=$(filter-out default,$(1)) $(VENV)/bin/python -m pytest tests/lab/$(2)
+endef
 
 .PHONY: bench
 bench: root ## Measure what the running lab costs
@@ -116,6 +118,10 @@ bench: root ## Measure what the running lab costs
 bench-handover: venv-dev daemons root ## Measure what moves cost streams in the running lab (MOVES, KINDS, LIMITS, SEED)
 	$(SUDO) env MOVES="$(MOVES)" KINDS="$(KINDS)" LIMITS="$(LIMITS)" SEED="$(SEED)" \
 	    $(VENV)/bin/python tests/bench/handover.py
+
+.PHONY: bench-enrolment
+bench-enrolment: root ## Measure what 1,000 new Clients cost the running lab with a table of 100,000 (ROWS, NEW)
+	$(SUDO) env ROWS="$(ROWS)" NEW="$(NEW)" $(VENV)/bin/python tests/bench/enrolment.py
 
 .PHONY: bench-table
 bench-table: venv-dev ## Measure what ACP tables of up to a million rows cost the controller

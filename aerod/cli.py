@@ -36,7 +36,7 @@ def run_aerod(arguments: list[str]) -> int:
     try:
         checked = config.load(options.check or options.config)
         if options.check:
-            _check_keys(checked, options.keys)
+            _check_keys(checked, options)
         else:
             _run(checked, options)
     except (config.ConfigError, KeysError) as error:
@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--user", default="aero", help="with --prepare: the user aerod runs as")
     parser.add_argument("--version", action="version", version=f"aerod {aerod.__version__}")
     parser.add_argument("--keys", metavar="FILE", help="with --check: instead of the file of keys it names")
+    parser.add_argument("--client-keys", metavar="FILE", help="with --check: the same for single Clients")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", metavar="FILE", help="check a configuration file and exit")
     mode.add_argument("--prepare", action="store_true", help="make the AERO interface, as root, and exit")
@@ -65,10 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _check_keys(checked: config.Config, other: str | None) -> None:
-    if checked.authentication is not None:
-        keys = Path(other) if other else checked.authentication.keys
-        read_keys(replace(checked.authentication, keys=keys), checked.node.role)
+def _check_keys(checked: config.Config, options: argparse.Namespace) -> None:
+    named = checked.authentication
+    if named is not None:
+        keys = Path(options.keys) if options.keys else named.keys
+        singles = named.client_keys
+        if singles is not None and options.client_keys:
+            singles = Path(options.client_keys)
+        read_keys(replace(named, keys=keys, client_keys=singles), checked.node.role)
 
 
 def _run(checked: config.Config, options: argparse.Namespace) -> None:

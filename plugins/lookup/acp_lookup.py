@@ -76,7 +76,6 @@ _raw:
       type: int
 """
 
-import functools
 import typing as t
 
 from ansible import constants
@@ -90,6 +89,7 @@ from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     parse_address,
     parse_prefix,
 )
+from ansible_collections.aero.link.plugins.plugin_utils._table import table_of_link
 
 
 class LookupModule(LookupBase):
@@ -103,7 +103,7 @@ class LookupModule(LookupBase):
     def _table(self, variables: t.Mapping[str, t.Any]) -> Compiled:
         path = self.get_option("table")
         if not path:
-            return _of_link(variables)
+            return table_of_link(variables)
         try:
             asps = [parse_prefix(asp) for asp in self.get_option("asps")]
         except PrefixError as error:
@@ -112,19 +112,6 @@ class LookupModule(LookupBase):
         if table is None:
             raise AnsibleLookupError("\n".join(errors[:50]))
         return table
-
-
-def _of_link(variables: t.Mapping[str, t.Any]) -> Compiled:
-    try:
-        return _loaded(str(variables["aero_link"]["acp_table"]["compiled"]))
-    except (KeyError, OSError) as error:
-        raise AnsibleLookupError(
-            "the ACP table of the link was not read in this run; allowed: plays after aero.link.validate, "
-            "or table=PATH") from error
-
-
-# Templates of one task may ask many times.
-_loaded = functools.lru_cache(maxsize=2)(Compiled.load)
 
 
 def _ask(table: Compiled, term: str) -> t.Iterable[Client]:

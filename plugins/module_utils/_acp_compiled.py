@@ -23,6 +23,7 @@ from ansible_collections.aero.link.plugins.module_utils._acp_digest import canon
 from ansible_collections.aero.link.plugins.module_utils._prefixes import Prefix
 
 Text = "bytes | mmap.mmap"
+_TEXTS = ("by_client", "by_prefix", "by_name", "keys")
 
 
 class Client(t.NamedTuple):
@@ -38,17 +39,18 @@ class Compiled:
     """A table without mistakes. It is never changed; what it was made of may be."""
 
     def __init__(self, about: t.Mapping[str, t.Any], by_client: Text, by_prefix: Text, by_name: Text,
-                 folder: str = "") -> None:
+                 keys: Text, folder: str = "") -> None:
         """:param by_client: the canonical lines, sorted
         :param by_prefix: "<first address in hex> <length> <client_id> <line> <name>" of each ACP, sorted
         :param by_name: "<name>\\t<client_id>" of each Client that has a name, sorted
+        :param keys: "<client_id> <key>" of each Client that has a key of its own, sorted
         :param folder: where it is saved, "" if it is not
         """
         self.rows: int = about["rows"]
         self.acps: int = about["acps"]
         self.sha256: str = about["sha256"]
         self.folder = folder
-        self._by_client, self._by_prefix, self._by_name = by_client, by_prefix, by_name
+        self._by_client, self._by_prefix, self._by_name, self._keys = by_client, by_prefix, by_name, keys
 
     @classmethod
     @_acp_table.no_collection()
@@ -60,12 +62,13 @@ class Compiled:
         by_name = _sorted([f"{row.name}\t{row.client_id}\n" for row in table.rows if row.name])
         about = {"rows": len(table.rows), "acps": sum(len(row.acps) for row in table.rows),
                  "sha256": hashlib.sha256(by_client).hexdigest()}
-        return cls(about, by_client, by_prefix, by_name)
+        keys = _sorted([f"{client_id} {key}\n" for client_id, key in table.keys.items()])
+        return cls(about, by_client, by_prefix, by_name, keys)
 
     def save(self, folder: str) -> Compiled:
         """Write it into a new folder, all or nothing. If the folder is there, it holds the same already."""
         temporary = tempfile.mkdtemp(dir=os.path.dirname(folder), prefix=f"{os.path.basename(folder)}.")
-        for name in ("by_client", "by_prefix", "by_name"):
+        for name in _TEXTS:
             with open(os.path.join(temporary, name), "wb") as file:
                 file.write(getattr(self, f"_{name}"))
         with open(os.path.join(temporary, "about.json"), "w", encoding="utf-8") as file:
@@ -81,7 +84,7 @@ class Compiled:
         """:raises OSError: it is not there"""
         with open(os.path.join(folder, "about.json"), encoding="utf-8") as file:
             about = json.load(file)
-        texts = [_mapped(os.path.join(folder, name)) for name in ("by_client", "by_prefix", "by_name")]
+        texts = [_mapped(os.path.join(folder, name)) for name in _TEXTS]
         return cls(about, *texts, folder)
 
     def lines(self) -> list[str]:
@@ -124,6 +127,13 @@ class Compiled:
                 break
             found.append(self.client(client_id))
         return found
+
+    def own_keys(self, client_id: str = "") -> list[tuple[str, str]]:
+        """The Clients that have a key of their own, sorted, each with that; or only this one, if it has."""
+        if not client_id:
+            return [tuple(line.split()) for line in self._keys[:].decode().splitlines()]
+        owner, _space, key = next(_lines_from(self._keys, f"{client_id} "), "").partition(" ")
+        return [(owner, key)] if owner == client_id else []
 
     def _before(self, prefix: Prefix) -> list[str]:
         """The fields of the last ACP that does not begin above a prefix. ACPs do not overlap, so no other one

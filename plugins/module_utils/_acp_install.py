@@ -70,7 +70,8 @@ def in_buckets(lines: t.Iterable[str], buckets: t.Collection[int], bits: int) ->
 def summary(back_end: BackEnd, wanted: str, record: str = RECORD) -> dict[str, t.Any]:
     """What the Server has; hashes of buckets only if that is not the table with the hash ``wanted``."""
     lines = back_end.lines()
-    found = table_hash(lines)
+    # An empty table is one, too, and must be brought before the server may answer.
+    found = table_hash(lines) if back_end.has_table() else ""
     return {
         "sha256": found,
         "rows": len(lines),

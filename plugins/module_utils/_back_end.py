@@ -29,6 +29,9 @@ class BackEnd(t.Protocol):
     def lines(self) -> list[str]:
         """The canonical lines it really has, none where it is not set up yet."""
 
+    def has_table(self) -> bool:
+        """Whether the server may answer by it: not before the first switch, be it to an empty table."""
+
     def stage(self, lines: list[str], difference: Difference) -> list[str]:
         """Keep the whole new table, which is by ``difference`` another than the one it has, ready.
 

@@ -45,7 +45,7 @@ class FileBackEnd:
         return f"{self.path}.staged"
 
     def prepare(self) -> None:
-        """Nothing: a missing file is an empty table."""
+        """Nothing: the first switch makes the file."""
 
     def lines(self) -> list[str]:
         """The lines of the file; none if it is missing or nothing that we have written."""
@@ -54,6 +54,10 @@ class FileBackEnd:
                 return sorted(self.parse(file.read()))
         except (FileNotFoundError, ValueError):
             return []
+
+    def has_table(self) -> bool:
+        """Whether there is a file: the server's configuration includes it."""
+        return os.path.exists(self.path)
 
     def stage(self, lines: list[str], difference: Difference) -> list[str]:
         """Write the new file beside the old one and check it."""

@@ -129,6 +129,11 @@ class Postgresql:
             raise BackEndError(f"PostgreSQL: {errors.strip()}")
         return output.splitlines(keepends=True)
 
+    def has_table(self) -> bool:
+        """Whether Kea may read it, which the first switch grants."""
+        status, output, _errors = self._ask("SELECT has_table_privilege('_kea', 'hosts', 'SELECT');")
+        return status == 0 and output.strip() == "t"
+
     def stage(self, lines: list[str], difference: Difference) -> list[str]:
         """Bring the differences beside the table, and try the switch without keeping it."""
         if self._ask("SELECT 1;")[0] != 0:

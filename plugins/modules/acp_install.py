@@ -85,7 +85,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 sha256:
-  description: Hash of the table that the Server has, read back from its back end.
+  description: Hash of the table that the Server has, read back from its back end; empty before its first one.
   type: str
   returned: success
 pending:

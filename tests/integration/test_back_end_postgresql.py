@@ -50,13 +50,15 @@ def test_a_server_without_the_database_has_an_empty_table(server):
     assert BackEnd(server).lines() == []
 
 
-def test_kea_reads_nothing_before_there_is_a_table(database):
+@pytest.mark.parametrize("table", [OLD, []])
+def test_kea_reads_nothing_before_there_is_a_table(database, table):
     database._sql("COMMENT ON DATABASE kea_aero IS '';")
     database.prepare()
+    assert not database.has_table()
     may = "SELECT has_table_privilege('_kea', 'hosts', 'SELECT'), has_table_privilege('_kea', 'hosts', 'INSERT');"
     assert database._sql(may).strip() == "f|f"
-    bring(database, OLD)
-    assert database._sql(may).strip() == "t|f"
+    bring(database, table)
+    assert database._sql(may).strip() == "t|f" and database.has_table()
 
 
 def test_the_first_table_is_loaded_and_differences_follow(database):

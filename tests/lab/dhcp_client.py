@@ -3,7 +3,8 @@
 
 REQUEST is a JSON object: "type" (a message type in lower case, or "listen"), "duid" in hex, and, as the type needs
 it, "ias" ({IAID: prefix to be named, "" for none}), "rapid_commit", "server_id" in hex; "secret", a file with the master
-secret by whose key 1 the message is signed, without which it is not.  Prints one JSON object: the
+secret by whose key 1 the message is signed, or "key", its own key in hex, by which it is signed as key 1; without
+either it is not.  Prints one JSON object: the
 "type" of the answer, its "server_id", its own "status", and for each IAID its "status" (null without one) and the
 "prefixes" with a lifetime.  "listen" prints the ICMPv6 types of what comes within "seconds", one a line.
 Exit 3 when no answer comes within five seconds.
@@ -45,15 +46,19 @@ def message(request: dict, server: str) -> bytes:
         options.append(IAPD(int(iaid), 0, 0, (named_prefix(named),) if named else ()))
     kind = getattr(dhcpv6, request["type"].upper())
     asked = dhcpv6.Message(kind, 0xAE50, tuple(options))
-    payload = signed(asked, request, server) if "secret" in request else dhcpv6.pack(asked)
+    payload = signed(asked, request, server) if {"secret", "key"} & request.keys() else dhcpv6.pack(asked)
     segment = udp.build_udp(UNASSIGNED_CLIENT, ALL_DHCP_AGENTS, dhcpv6.CLIENT_PORT, dhcpv6.SERVER_PORT, payload)
     return ip.build_ipv6(UNASSIGNED_CLIENT, ALL_DHCP_AGENTS, ip.UDP, segment)
 
 
 def signed(asked: dhcpv6.Message, request: dict, server: str) -> bytes:
     """The message with the proof that its Client has the key (O-26)."""
-    master = bytes.fromhex(Path(request["secret"]).read_text())
-    key = authentication.Key(1, authentication.client_key(master, bytes.fromhex(request["duid"])))
+    if "key" in request:
+        secret = bytes.fromhex(request["key"])
+    else:
+        master = bytes.fromhex(Path(request["secret"]).read_text())
+        secret = authentication.client_key(master, bytes.fromhex(request["duid"]))
+    key = authentication.Key(1, secret)
     replay = int((time.time() + authentication.NTP_EPOCH) * authentication.NTP_FRACTION)
     return authentication.signed(asked, key, parse_address(server), replay)
 

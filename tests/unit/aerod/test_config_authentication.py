@@ -125,3 +125,16 @@ def test_check_reads_the_keys_too(tmp_path, keys, capsys):
     keys.write_text("1 2\n")
     assert run_aerod(["--check", str(config), "--keys", str(keys)]) == 1
     assert "line 1: the secret must be" in capsys.readouterr().err
+
+
+def test_check_reads_the_keys_of_single_clients_too(tmp_path, keys, capsys):
+    config, singles = tmp_path / "aerod.toml", tmp_path / "client_keys"
+    arguments = ["--check", str(config), "--keys", str(keys), "--client-keys", str(singles)]
+    config.write_text(SERVER + TABLE)
+    assert run_aerod(arguments) == 0, "the file is not there yet, and named by nobody"
+    config.write_text(f'{SERVER}{TABLE}client_keys = "{tmp_path}/none"\n')
+    singles.write_text(f"{DUID} 5 {SHORT}\n")
+    assert run_aerod(arguments) == 0
+    singles.write_text("5 5\n")
+    assert run_aerod(arguments) == 1
+    assert "line 1: must be: DUID ID SECRET" in capsys.readouterr().err

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from pathlib import Path
 
 import jinja2
 from ansible.plugins.filter.core import FilterModule
 from ansible_collections.aero.link.plugins.filter import addresses, signature_keys
-from ansible_collections.aero.link.plugins.module_utils import _model
+from ansible_collections.aero.link.plugins.lookup.acp_keys import LookupModule
+from ansible_collections.aero.link.plugins.module_utils import _acp_compiled, _model
 
 from aerod import config
 
@@ -17,14 +20,22 @@ TEMPLATES = Path(__file__).resolve().parents[4] / "roles" / "node" / "templates"
 
 def rendered(hosts, groups, template="aerod.toml.j2", has="role"):
     """The text of ``aerod.toml``, or of another template, of each node that has this."""
-    link, errors = _model.build(hosts, {**groups, "all": [host for group in groups.values() for host in group]})
-    assert errors == []
+    everybody = {**groups, "all": [host for group in groups.values() for host in group]}
+    with tempfile.TemporaryDirectory() as folder:
+        table = functools.partial(_acp_compiled.compiled, folder=folder)
+        link, errors = _model.build(hosts, everybody, table)
+        assert errors == []
+        return _rendered(hosts, link, template, has)
+
+
+def _rendered(hosts, link, template, has):
     environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
     # Ansible's own "default" works in its own environment alone.
     for name, function in FilterModule().filters().items():
         environment.filters.setdefault(name, function)
     own = addresses.FilterModule().filters() | signature_keys.FilterModule().filters()
     environment.filters.update({f"aero.link.{name}": function for name, function in own.items()})
+    environment.globals["query"] = lambda _name, *terms: LookupModule().run(terms, {"aero_link": link})
     template = environment.from_string((TEMPLATES / template).read_text())
     return {
         name: template.render(hosts[name], aero_link=link, _node_me=me, inventory_hostname=name, hostvars=hosts)

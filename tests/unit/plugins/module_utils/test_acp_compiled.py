@@ -27,9 +27,12 @@ ROWS = [
 ]
 
 
+KEYS = {THREE: "aa" * 16, TWO: "bb" * 64}
+
+
 @pytest.fixture(params=["in memory", "saved"])
 def table(request, tmp_path):
-    made = Compiled.of(Table(ROWS, []))
+    made = Compiled.of(Table(ROWS, [], keys=KEYS))
     return made if request.param == "in memory" else made.save(str(tmp_path / "table"))
 
 
@@ -48,6 +51,12 @@ def test_a_client_by_its_id(table):
     assert table.client(TWO).name == "Zürich 2"
     assert [table.client(client_id) for client_id in ("", "00030001", "000300010204", "ff")] == [None] * 4
     assert found(table.clients()) == [5, 3, 2]
+
+
+def test_keys_of_clients_that_have_one(table):
+    assert table.own_keys() == [(TWO, KEYS[TWO]), (THREE, KEYS[THREE])]
+    assert [table.own_keys(client_id) for client_id in (THREE, ONE, "00030001", "ff")] == [[(THREE, KEYS[THREE])], [], [], []]
+    assert Compiled.of(Table(ROWS, [])).own_keys() == Compiled.of(Table(ROWS, [])).own_keys(ONE) == []
 
 
 @pytest.mark.parametrize(("address", "lines"), [

@@ -24,9 +24,13 @@ class Server:
 
     def __init__(self, lines=()):
         self.table, self.staged, self.told = sorted(lines), None, []
+        self.switched = bool(lines)
 
     def lines(self):
         return self.table
+
+    def has_table(self):
+        return self.switched
 
     def stage(self, lines, difference):
         if any("dead" in line for line in lines):
@@ -39,7 +43,7 @@ class Server:
 
     def switch(self):
         if self.staged is not None:
-            self.table, self.staged = self.staged, None
+            self.table, self.staged, self.switched = self.staged, None, True
 
     def load(self):
         self.told.append("load")
@@ -90,6 +94,17 @@ def test_a_table_without_rows(record):
     server = Server(OLD)
     rows, difference = stage(server, [], record)
     assert rows == [] and len(difference.removed) == 1000
+
+
+def test_an_empty_table_is_brought_to_a_server_that_has_none(record):
+    """Or Kea has no file to include, or may not read the database, and does not start."""
+    server = Server()
+    assert install.summary(server, table_hash([]), record)["sha256"] == ""
+    assert stage(server, [], record) == ([], ([], [], []))
+    install.switch(server, table_hash([]), record)
+    assert server.switched
+    found = install.summary(server, table_hash([]), record)
+    assert (found["sha256"], found["unfinished"]) == (table_hash([]), False)
 
 
 def test_the_switch_ends_what_is_nobodys_any_more(record):
@@ -160,13 +175,13 @@ def test_what_is_shown_is_cut():
 def test_the_file_of_reservations_says_what_the_lines_say(tmp_path):
     (tmp_path / "etc/kea").mkdir(parents=True)
     server = kea.Kea(str(tmp_path))
-    assert server.lines() == []
+    assert server.lines() == [] and not server.has_table()
     text = server.text(TABLE)
     assert '{ "duid": "00:02:00:00:b0:e2:00:00:00:07", "prefixes": ' in text
     (tmp_path / "etc/kea/aero-reservations.json").write_text(text)
     assert server.lines() == sorted(TABLE)
     (tmp_path / "etc/kea/aero-reservations.json").write_text(server.text([]))
-    assert server.lines() == []
+    assert server.lines() == [] and server.has_table()
 
 
 @pytest.mark.parametrize("edited", ["{ not json", '["one"]', '[{"hw-address": "02:00:00:00:00:01"}]'])

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.aero.link.plugins.filter.addresses import FilterModule as AeroFilters
@@ -42,6 +44,27 @@ def test_a_clients_key_is_the_one_that_a_server_derives(hosts, tmp_path):
     assert client.newest.secret == server.secret_of(bytes.fromhex(BARE["c1"]), 8)
     assert client.newest.secret != server.secret_of(bytes.fromhex(BARE["c2"]), 8)
     assert "5ec2e7" not in (tmp_path / "c1").read_text()
+
+
+def test_a_client_with_a_key_of_its_own_in_the_table(hosts, tmp_path):
+    """Servers take it by the ID of each secret, so that a rotation, which does not change it, waits for nobody."""
+    own = "c1e47" * 6 + "c0"
+    path = tmp_path / "group_vars" / "aero" / "acp_table.csv"
+    header, *rows = path.read_text().splitlines()
+    rows = [f"{row},{own if DUID['c1'] in row else ''}" for row in rows]
+    path.write_text("\n".join([f"{header},key", *rows]) + "\n")
+    for template, name in (("dhcp_keys.j2", "keys"), ("client_keys.j2", "singles")):
+        for host, text in rendered(hosts, GROUPS, template, "has_psk").items():
+            (tmp_path / f"{host}.{name}").write_text(text)
+    server = read_keys(AuthenticationConfig(tmp_path / "s1.keys", tmp_path / "s1.singles"), "server")
+    client = read_keys(AuthenticationConfig(tmp_path / "c1.keys"), "client")
+    duid = bytes.fromhex(BARE["c1"])
+    assert (client.newest.id, client.newest.secret) == (8, bytes.fromhex(own))
+    assert [server.secret_of(duid, number) for number in (8, 7, 6)] == [bytes.fromhex(own)] * 2 + [None]
+    other = read_keys(AuthenticationConfig(tmp_path / "c2.keys"), "client")
+    assert other.newest.secret == server.secret_of(bytes.fromhex(BARE["c2"]), 8) != bytes.fromhex(own)
+    assert own not in repr(model(hosts))
+    assert configurations(hosts, GROUPS)["s1"].authentication.client_keys == Path("/etc/aero/client_keys")
 
 
 def test_who_gets_keys(hosts):

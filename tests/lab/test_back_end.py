@@ -189,3 +189,6 @@ def test_a_host_reboots():
     wait_for(lambda: (said := ask("solicit", ONE, rapid_commit=True)) and prefixes(said) == [ACP], "a grant", 60)
     # Clients that have given s1 up rest about as long as it was away, and look around each minute.
     run_playbook("verify", "-e", "aero_verify_timeout=180")
+    # A Client with a lease and an old key would keep a rotation from its end (test_rotation.py).
+    release(get(ONE), ONE, ACP)
+    wait_for(lambda: not has_route("s1", ACP), "the route of a released prefix goes", 15)

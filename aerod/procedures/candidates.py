@@ -116,10 +116,10 @@ class Candidates:
             candidate.link_local = link_local
             candidate.rest = _FIRST_REST
 
-    def silent(self, server: LinkLayerAddress, now: float) -> None:
-        """Leave an address alone for a while, for longer each time."""
+    def silent(self, server: LinkLayerAddress, longest: float, now: float) -> None:
+        """Leave an address alone for a while, for longer each time, up to ``longest`` seconds."""
         for candidate in self._at(server):
-            candidate.not_before = now + candidate.rest
+            candidate.not_before = now + min(candidate.rest, longest)
             candidate.rest = min(2 * candidate.rest, _LONGEST_REST)
 
     def rest(self, link_local: bytes | None, server: LinkLayerAddress, until: float) -> None:

@@ -344,7 +344,7 @@ class Delegation:
             self.associations.remove(association)
             if not association.seeks:
                 self._given_up[association.server] = association
-            self._candidates.silent(association.server, now)
+            self._candidates.silent(association.server, association.longest_wait, now)
             self._candidates.ask(now)
 
     def _wanted(self) -> int:

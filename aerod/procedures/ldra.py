@@ -22,8 +22,11 @@ from aerod.wire.dhcpv6 import (
     ADVERTISE,
     CLIENT_MESSAGES,
     CLIENT_PORT,
+    REBIND,
     RELAY_FORWARD,
     RELAY_REPLY,
+    RELEASE,
+    RENEW,
     REPLY,
     REQUEST,
     SERVER_PORT,
@@ -46,6 +49,9 @@ from aerod.wire.dhcpv6_options import (
 from aerod.wire.errors import MalformedPacket
 from aerod.wire.ip import UDP, IPHeader, build_ipv6
 from aerod.wire.udp import UDPDatagram, build_udp, parse_udp
+
+# Seconds that a message may be late: a neighbor of the underlay is looked for as long.
+_LATE = 5.0
 
 
 class Ldra:
@@ -110,6 +116,9 @@ class Ldra:
             stamp = self._authentication.accept(message, arrival.datagram.local.ip, now)
             if stamp is None:
                 return
+        if self._is_overtaken(message, now):
+            self._counters.drop("dhcpv6_overtaken")
+            return
         asked = vendor.decode(message.options)
         link = next((value for value in asked if isinstance(value, vendor.AllaReq)), vendor.AllaReq())
         outer = arrival.datagram
@@ -126,6 +135,21 @@ class Ldra:
         payload = build_udp(UNASSIGNED_CLIENT, ALL_DHCP_AGENTS, SERVER_PORT, SERVER_PORT, pack(forward))
         self._counters["dhcpv6_relayed"] += 1
         self._to_kernel(build_ipv6(UNASSIGNED_CLIENT, ALL_DHCP_AGENTS, UDP, payload))
+
+    def _is_overtaken(self, message: Message, now: float) -> bool:
+        """Whether this Renew or Rebind was sent before the Release that came by a shorter way.
+
+        The DHCPv6 server would give back what the Client does not want, and nobody would end it.
+        """
+        client_id = message.find(ClientId)
+        neighbor = client_id and self._bindings.client(client_id.value)
+        if neighbor is None:
+            return False
+        if message.type in (RENEW, REBIND):
+            return neighbor.released is not None and now < neighbor.released + _LATE
+        if message.type in (RELEASE, SOLICIT, REQUEST):
+            neighbor.released = now if message.type == RELEASE else None
+        return False
 
     def _aero_options(self, request: Request) -> tuple[vendor.AllaRep, vendor.AspAdv]:
         seen = vendor.AllaRep(request.link_id, request.preference, request.client)

@@ -62,7 +62,8 @@ class Neighbor:
     the link: a packet never goes from one such entry to another (D25).
 
     ``heard`` and ``sent`` are when the last packet came from and went to the neighbor, ``waiting``
-    since when nothing has come although something was sent, None if nothing was.
+    since when nothing has come although something was sent, None if nothing was.  ``released`` is when
+    the Client last asked to end its leases, None if it has asked for new ones since.
     """
 
     kind: str
@@ -81,6 +82,7 @@ class Neighbor:
     heard: float = 0.0
     sent: float = 0.0
     waiting: float | None = None
+    released: float | None = None
 
     def note_heard(self, now: float) -> None:
         self.heard = now

@@ -14,7 +14,7 @@ from tests.chaos import plan
 from tests.namespaces import wait_for
 
 _PERIOD = 3  # seconds
-_RATES = (500, 1000, 2000, 4000, 8000, 16000)  # delegations/s
+_RATES = (250, 500, 1000, 2000, 4000, 8000, 16000)  # delegations/s
 _MOST_LOST = 0.01
 
 

@@ -4,20 +4,20 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
+from tests.integration.role_templates import template
 
-ROLES = Path(__file__).resolve().parents[2] / "roles"
 ASPS = ("2001:db8::/32", "100.64.0.0/10")
 PASSWORD = "chaos"
 RELAY_ASN = 64512
 # Short enough that leases are renewed, and those of nobody end, while the test runs.
 PREFERRED, VALID, RENEW, REBIND = 70, 80, 30, 50
+# A Client without line asks again so soon, however long it has been without: the least that is allowed.
+RETRY = 60
 KEEPALIVE = 5
 CLIENT_NETWORK = "10.1.0.0/16"
 ASSOCIATIONS = 2
@@ -91,11 +91,6 @@ def aerod_toml(node: Node, run: Path) -> str:
 
 def bird_conf(node: Node, log: Path) -> str:
     """The role's own bird.conf, but for where it logs to."""
-    environment = jinja2.Environment(
-        trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
-    )
-    environment.tests["search"] = lambda text, pattern: re.search(pattern, text) is not None
-    template = environment.from_string((ROLES / node.role / "templates" / "bird.conf.j2").read_text())
     described = {
         each.name: {
             "name": each.name, "id": each.id, "link_local": each.link_local, "asn": each.asn,
@@ -108,7 +103,7 @@ def bird_conf(node: Node, log: Path) -> str:
         "relays": [described[relay.name] for relay in RELAYS],
         "servers": [described[server.name] for server in SERVERS], "hosts": described,
     }  # fmt: skip
-    text = template.render(
+    text = template(node.role, "bird.conf.j2").render(
         aero_link=link, inventory_hostname=node.name, aero_bgp_password=PASSWORD, aero_bgp_outside=[]
     )
     return text.replace("log syslog all;", f'log "{log}" all;')
@@ -137,8 +132,7 @@ def kea_conf(
         },
         "host-reservation-identifiers": ["duid"],
         "relay-supplied-options": ["17"],
-        # A Client without line asks again so soon, however long it has been without.
-        "option-data": [{"name": "solmax-rt", "data": "60"}],
+        "option-data": [{"name": "solmax-rt", "data": str(RETRY)}],
         "preferred-lifetime": PREFERRED, "valid-lifetime": VALID, "renew-timer": RENEW, "rebind-timer": REBIND,
         "subnet6": [{
             "id": 1, "subnet": "fe80::/64", "interface": "aero0", "rapid-commit": True,

@@ -12,8 +12,9 @@ from tests.chaos.checks import mismatches
 from tests.chaos.events import choose
 from tests.chaos.link import Link
 
-# Seconds: what a full disk kept Kea from ending ends with its lease; all else is much quicker.
-_LONGEST = plan.VALID + 25.0
+# Seconds: what a full disk kept Kea from ending ends with its lease, and a Client that was refused asks again after
+# RETRY, of which one question may be lost; all else is much quicker.
+_LONGEST = max(plan.VALID, 2 * plan.RETRY) + 25.0
 _LONG = 8.0  # seconds, after which the reason is worth a look
 _RING = 2.0
 _SHOWN = 20

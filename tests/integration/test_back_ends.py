@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.integration import aerod_link
 from tests.integration.aerod_link import ACP4, ACP6, DUID, Link, wait_for
 from tests.integration.postgres import BackEnd, Server
 from tests.integration.role_templates import AS_KEA, ROLE, render
+from tests.namespaces import inside
 
 LINES = [
     canonical(DUID, [ACP6, ACP4]),
@@ -128,20 +130,52 @@ def forget(link: Link) -> None:
     wait_for(lambda: link.ask("c", "status"))
 
 
-def test_isc_dhcpd(link, place):
-    """On a TAP device, since it takes no TUN; the two prefixes told apart by their lengths."""
+def start_isc(link: Link, place: Path, lines: list[str]) -> None:
+    """On a TAP device, since it takes no TUN."""
     config = link.directory / "s" / "aerod.toml"
     config.write_text(config.read_text().replace("[server]\n", '[server]\ndhcp_interface = "aero-dhcp0"\n'))
     link.prepare("s")
     link.start("s")
-    (place / "hosts").write_text(Isc().text(LINES))
+    (place / "hosts").write_text(Isc().text(lines))
     text = render("dhcpd6.conf.j2", "isc").replace(Isc.path, str(place / "hosts"))
     (place / "dhcpd.conf").write_text(re.sub(r"/var/lib/dhcp", str(place), text))
     (place / "dhcpd6.leases").touch()
     wait_for(lambda: link.ask("s", "status"))
     link.spawn("dhcp", "s", "dhcpd", "-6", "-f", "-q", "--no-pid", "-cf", f"{place}/dhcpd.conf", "aero-dhcp0")
+
+
+def test_isc_dhcpd(link, place):
+    """The two prefixes are told apart by their lengths."""
+    start_isc(link, place, LINES)
     wait_for(lambda: has_both(link), 30)
     assert told_to_ask(link) == [120]
+
+
+@pytest.mark.parametrize(("backend", "interface"), [("kea", "aero0"), ("isc", "aero-dhcp0")])
+def test_who_is_refused_is_told_when_to_ask_again(link, place, backend, interface):
+    """Or it would ask after an hour, and its line in the table be of no use until then."""
+    if backend == "isc":
+        start_isc(link, place, LINES[1:])
+    else:
+        (place / "reservations").write_text(Kea().text(LINES[1:]))
+        start_kea(link, place, "kea", **{Kea.path: str(place / "reservations")})
+    wait_for(lambda: link.ask("s", "status"))
+    with inside(link.prefix + "s"):
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
+    with wire:
+        wire.bind((interface, 0))
+        wire.settimeout(0.1)
+        option = bytes.fromhex("0052 0004 00000078")
+        wait_for(lambda: option in received(wire), 30, "SOL_MAX_RT")
+    wait_for(lambda: any(lease["status"] for lease in link.ask("c", "leases") or []))
+
+
+def received(wire: socket.socket) -> bytes:
+    """One packet, or nothing for a while."""
+    try:
+        return wire.recv(1 << 16)
+    except TimeoutError:
+        return b""
 
 
 def test_dhcpd_refuses_what_it_should(place):

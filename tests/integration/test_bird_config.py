@@ -12,12 +12,11 @@ import re
 import signal
 from pathlib import Path
 
-import jinja2
 import pytest
 
+from tests.integration.role_templates import template
 from tests.namespaces import Namespaces, run, wait_for
 
-ROLES = Path(__file__).parents[2] / "roles"
 # x1.conf: the peer outside.  rogue.conf: a Server gone wrong.
 CONFIGS = Path(__file__).parent / "bird"
 ASPS = ["198.51.100.0/24", "2001:db8::/32", "2001:db9:0:7::/64"]
@@ -49,12 +48,7 @@ def link() -> dict:
 
 def render(role: str, node: str, model: dict | None = None) -> str:
     """bird.conf of a node of the link that ``model`` describes, by default the one above."""
-    environment = jinja2.Environment(
-        trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
-    )
-    environment.tests["search"] = lambda text, pattern: re.search(pattern, text) is not None
-    template = environment.from_string((ROLES / role / "templates" / "bird.conf.j2").read_text())
-    return template.render(
+    return template(role, "bird.conf.j2").render(
         aero_link=model or link(), inventory_hostname=node, aero_bgp_password=PASSWORD,
         aero_bgp_outside=[{"name": "x1"}, {"name": "x1-6", "password": "outside"}],
     )

@@ -9,32 +9,15 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import jinja2
 import pytest
-from ansible.plugins.filter.core import FilterModule as CoreFilters
 from ansible_collections.aero.link.plugins.module_utils._back_end_kea import Kea
 
-ROLE = Path(__file__).parents[2] / "roles" / "server"
+from tests.integration.role_templates import ROLE, render
+
 LINES = [
     "00020000b0e200000001 2001:db8:1::/56 198.51.100.32/28\n",
     "00020000b0e200000002 2001:db8:2:1::/64\n",
 ]
-
-
-def render() -> str:
-    environment = jinja2.Environment(trim_blocks=True, undefined=jinja2.StrictUndefined)
-    environment.filters.update(CoreFilters().filters())
-    link = {
-        "hosts": {"s1": {"id": 11}},
-        "dhcp_backend": "kea",
-        "lease_preferred": 3600,
-        "lease_valid": 7200,
-        "lease_renew": 1000,
-        "lease_rebind": 2000,
-        "lease_retry": 120,
-    }
-    template = environment.from_string((ROLE / "templates" / "kea-dhcp6.conf.j2").read_text())
-    return template.render(aero_link=link, inventory_hostname="s1")
 
 
 def check(config: Path) -> subprocess.CompletedProcess:
@@ -49,7 +32,7 @@ def config(tmp_path):
     table = tmp_path / "reservations.json"
     table.write_text(Kea().text(LINES))
     config = tmp_path / "kea-dhcp6.conf"
-    config.write_text(render().replace(Kea.path, str(table)))
+    config.write_text(render("kea-dhcp6.conf.j2", "kea").replace(Kea.path, str(table)))
     return config
 
 
@@ -60,7 +43,7 @@ def test_kea_takes_the_configuration_and_the_table(config):
 
 
 def test_kea_takes_the_configuration_before_there_is_a_table(config):
-    config.write_text(render())
+    config.write_text(render("kea-dhcp6.conf.j2", "kea"))
     done = check(config)
     assert done.returncode == 0, done.stdout + done.stderr
 

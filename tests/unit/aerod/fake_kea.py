@@ -29,6 +29,7 @@ from aerod.wire.dhcpv6_options import (
     RapidCommit,
     RelayedMessage,
     ServerId,
+    SolMaxRT,
     StatusCode,
     SuppliedOptions,
 )
@@ -47,6 +48,7 @@ class FakeKea:
         self.rapid_commit = True
         self.silent = False
         self.no_binding = False
+        self.sol_max_rt: int | None = None
         self.seen: list[Message] = []
         self.requests: list[RelayMessage] = []
         self.leases: dict[tuple[bytes, int], Prefix] = {}
@@ -83,6 +85,7 @@ class FakeKea:
         rapid = message.find(RapidCommit) is not None and self.rapid_commit
         kind = ADVERTISE if message.type == SOLICIT and not rapid else REPLY
         options = [RapidCommit()] if message.type == SOLICIT and rapid else []
+        options += [] if self.sol_max_rt is None else [SolMaxRT(self.sol_max_rt)]
         options += [self._association(duid.value, ia, message.type) for ia in message.find_all(IAPD)]
         return Message(kind, message.transaction_id, (*common, *options))
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from aerod.address import UNASSIGNED_CLIENT, parse_address
@@ -18,7 +20,7 @@ from aerod.wire.dhcpv6_options import (
 )
 from aerod.wire.ip import UDP, build_ipv6
 from aerod.wire.udp import build_udp
-from tests.unit.aerod.harness import C1, Link, lla
+from tests.unit.aerod.harness import C1, TABLE, Link, lla
 from tests.unit.aerod.procedures.dhcpv6_log import held, messages, types
 
 
@@ -143,6 +145,24 @@ def test_sol_max_rt_of_a_grant_outlives_it() -> None:
     link.run(2100)
     assert held(link.c1) == []
     assert solicits(link, 2000) > 30
+
+
+def test_servers_that_refuse_are_all_asked_soon() -> None:
+    """Each one: also that which another one took the place of, though it rests for longer and longer."""
+    link = Link(c1_servers=("203.0.113.11", "203.0.113.12"))
+    asked = {}
+    for server in (link.s1, link.s2):
+        server.kea.sol_max_rt = 60
+        server.kea.table.clear()
+        times = asked[server] = []
+        answer = server.kea.answer
+        server.kea.answer = lambda *what, times=times, answer=answer: times.append(what[-1]) or answer(*what)
+    link.run(4000)
+    for server, times in asked.items():
+        assert max(later - before for before, later in pairwise(times)) < 150
+        server.kea.table.update(TABLE)
+    link.run(70)
+    assert len(held(link.c1)) == 2
 
 
 def test_a_late_grant_is_not_forgotten() -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from aerod.address import LinkLayerAddress, Prefix, link_local, parse_address
-from aerod.wire.dhcpv6 import RELEASE, REPLY, SOLICIT
-from tests.unit.aerod.harness import C1, H1, H2, Link, ip6, lla
+from aerod.wire.dhcpv6 import RELEASE, RENEW, REPLY, SOLICIT
+from tests.unit.aerod.harness import C1, H1, H2, Link, ip6, lla, underlay
 from tests.unit.aerod.procedures.dhcpv6_log import ACPS, held, messages, types
 from tests.unit.aerod.stream import Stream
 
@@ -68,6 +68,29 @@ def test_the_old_server_follows_for_five_seconds(link) -> None:
     link.run(4)
     assert entry(link.s1, link) is None and ACP not in link.s1.routes
     assert entry(link.s2, link)["links"][0]["address"] == "203.0.113.101"
+
+
+def test_what_the_release_has_overtaken_brings_nothing_back(link) -> None:
+    """A Renew that waited somewhere, as for an ARP answer, would be granted, and nobody would end that lease."""
+    link.run(1010)
+    renew = next(datagram for _h, message, datagram in messages(link) if message.type == RENEW)
+    move(link)
+    link.run(1)
+    link.s1.inject(renew.payload, renew.local)
+    link.run(5)
+    assert entry(link.s1, link) is None and link.s1.drops() == {"drop_dhcpv6_overtaken": 1}
+
+
+def test_a_client_that_is_back_may_renew() -> None:
+    """What it was granted since is its own."""
+    link = Link(c1_servers=(S1, S2), move_interval=0).settled()
+    for _unused in range(2):
+        move(link)
+        link.run(1)
+    link.c1.set_underlays(underlay("203.0.113.150"))
+    link.run(1)
+    assert entry(link.s1, link)["links"][0]["address"] == "203.0.113.150"
+    assert "drop_dhcpv6_overtaken" not in link.s1.drops()
 
 
 def test_the_old_server_is_announced_for_half_of_that(link) -> None:

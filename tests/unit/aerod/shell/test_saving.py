@@ -97,8 +97,8 @@ def test_a_full_disk_is_counted_told_once_and_tried_again(saver, monkeypatch, ca
         saver.run_until(lambda: saver.counters["save_failed"] > 1)
         assert saver.saving.error == "No space left on device"
     saver.number = 7
-    saver.run_until(lambda: saver.saved() == 7)
-    assert saver.saving.error is None
+    saver.run_until(lambda: saver.saving.error is None)
+    assert saver.saved() == 7
     assert [record.getMessage() for record in caplog.records] == [
         "the state could not be saved, a restart would lose it: No space left on device",
         "the state is saved again",

@@ -335,6 +335,7 @@ class Association:
     def _granted(self, exchange: Exchange, message: Message, now: float) -> None:
         if not self.usable:
             self.since = now
+        if exchange.kind in (SOLICIT, REQUEST):
             self._forget_links()
         self._apply(message, now)
         self._note_link(exchange, message)

@@ -123,8 +123,14 @@ class Bindings:
             self._neighbors.grant(neighbor, prefix, delegation.iaid, until)
             self._outbox.save()
 
-    def set_link(self, neighbor: Neighbor, link: Link) -> None:
-        """Note where the Client was heard on a link; Preference 0 only disables it (O-42)."""
+    def set_link(self, neighbor: Neighbor, link: Link, anew: bool = False) -> None:
+        """Note where the Client was heard on a link; Preference 0 only disables it (O-42).
+
+        A Client that begins ``anew`` tells of all its links again.  It may never have got the answer to what
+        it told before, and then does not know which of its links to take back.
+        """
+        if anew:
+            self._neighbors.replace_links(neighbor, [])
         known = neighbor.links.get(link.link_id)
         if link.preference == 0:
             if known is None:

@@ -13,7 +13,7 @@ from aerod.address import Prefix
 from aerod.procedures.bindings import Bindings
 from aerod.procedures.interface_id import Request
 from aerod.state.neighbors import Link
-from aerod.wire.dhcpv6 import RELEASE, Message
+from aerod.wire.dhcpv6 import RELEASE, REQUEST, SOLICIT, Message
 from aerod.wire.dhcpv6_options import IAPD, STATUS_SUCCESS, ClientId, HasOptions, IAPrefix, StatusCode
 
 
@@ -34,7 +34,7 @@ def apply_reply(
     ]
     neighbor = bindings.client(client.value)
     if neighbor is not None and any(lasting):
-        bindings.set_link(neighbor, link)
+        bindings.set_link(neighbor, link, anew=request.type in (SOLICIT, REQUEST))
 
 
 def _apply_release(bindings: Bindings, duid: bytes, message: Message, sender: Link, now: float) -> None:

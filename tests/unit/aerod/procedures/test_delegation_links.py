@@ -206,3 +206,17 @@ def test_a_dead_second_link_does_not_disturb_the_first() -> None:
     link.run(900)
     assert link.c1.node.status(link.now)["primary"] == "fe80::b"
     assert held(link.c1) == ACPS
+
+
+def test_a_link_that_went_before_the_first_answer_came_is_not_kept() -> None:
+    """The Server granted over a link of which the Client does not know that it was noted."""
+    link = Link()
+    link.cut.add("203.0.113.11")
+    link.run(1.5)
+    assert link.s1.node.leases(link.now) and not held(link.c1)
+    link.c1.set_underlays(underlay("203.0.113.150", link_id=1))
+    link.cut.clear()
+    link.run(5)
+    assert held(link.c1) == ACPS
+    (known,) = link.s1.node.neighbors(link.now, "static")
+    assert [(each["link_id"], each["address"]) for each in known["links"]] == [(1, "203.0.113.150")]

@@ -100,14 +100,14 @@ lab-test: venv-dev root ## Build the lab's link from bare nodes and test it with
 
 .PHONY: lab-test-back-ends
 lab-test-back-ends: venv-dev root ## Change the running lab's link to each other DHCPv6 back end, and test that
-	$(call in-scenario,kea_postgresql,test_back_end.py)
-	$(call in-scenario,isc,test_back_end.py)
+	$(call in-scenario,kea_postgresql,test_back_end.py test_reboot.py)
+	$(call in-scenario,isc,test_back_end.py test_reboot.py)
 
 # in-scenario NAME,TESTS: bring the lab to a molecule scenario, which is called as its back end is, and test it there.
 define in-scenario
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule reset --scenario-name $(1)
 	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" molecule test --scenario-name $(1) --destroy never
-	$(SUDO) env AERO_LAB_BACKEND=$(filter-out default,$(1)) $(VENV)/bin/python -m pytest tests/lab/$(2)
+	$(SUDO) env AERO_LAB_BACKEND=$(filter-out default,$(1)) $(VENV)/bin/python -m pytest $(addprefix tests/lab/,$(or $(2),.))
 endef
 
 .PHONY: bench

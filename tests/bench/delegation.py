@@ -40,11 +40,10 @@ from tests.bench.delegation_table import line  # noqa: E402
 from tests.integration.postgres import BackEnd as Database  # noqa: E402
 from tests.namespaces import wait_for  # noqa: E402
 
-SIZES = {"kea": (10_000, 100_000), "kea_postgresql": (10_000, 100_000, 1_000_000), "isc": (10_000, 100_000, 1_000_000)}
+# A million rows of a file take Kea 6 GB, and dhcpd does not get through them.
+SIZES = {"kea": (10_000, 100_000), "kea_postgresql": (10_000, 100_000, 1_000_000), "isc": (10_000, 100_000)}
 AT_ONCE = (1, 100, 1000)
 ROUNDS, OUTSTANDING, MOST = 2, 32, 3000
-# The seat of who asks again and again until there is an answer: others may follow.
-FIRST = 65535
 START = 900.0  # seconds that a DHCPv6 server may take to read its table
 # The goals.
 PATH, SERVED, GROWTH = 1.25, 10.0, 1.2
@@ -119,7 +118,7 @@ class Bench:
         took = self.install([line(number) for number in range(1, self.size + 1)])
         door = self.straight()
         self.server.start_dhcp()
-        wait = self._until_answered(door, next(self.numbers))
+        wait = self._until_answered(door, *self.clients(1)[0])
         yield self._installed("first table", took, wait)
 
     def change(self) -> Iterator[str]:
@@ -131,11 +130,11 @@ class Bench:
         took = self.install(lines)
         started = time.monotonic()
         self.server.load()
-        self._until_answered(door, new)
+        self._until_answered(door, new, next(self.seats))
         yield self._installed("two rows change", took, time.monotonic() - started)
 
-    def _until_answered(self, door: Straight, number: int) -> float:
-        wait = until_answered(door, lambda: door.relayed(ask(number, FIRST, self.server.node)), START)
+    def _until_answered(self, door: Straight, number: int, seat: int) -> float:
+        wait = until_answered(door, lambda: door.relayed(ask(number, seat, self.server.node)), START)
         door.close()
         return wait
 
@@ -171,8 +170,8 @@ class Bench:
 
     def _ask_straight(self, cost: Cost) -> None:
         door = self.straight()
-        first = next(self.numbers)
-        until_answered(door, lambda: door.relayed(ask(first, FIRST, self.server.node)), START)
+        (first,) = self.clients(1)
+        until_answered(door, lambda: door.relayed(ask(*first, self.server.node)), START)
         asks = list(map(door.relayed, self.asks()))
         before = self.server.cpu("dhcp")
         self._take(cost, door, asks)
@@ -182,8 +181,8 @@ class Bench:
     def _ask_through(self, cost: Cost, psk: bool) -> None:
         self.server.start_aerod(psk)
         door = Through(self.link.namespace(CLIENTS))
-        first = next(self.numbers)
-        until_answered(door, lambda: ask(first, FIRST, self.server.node, psk), START)
+        (first,) = self.clients(1)
+        until_answered(door, lambda: ask(*first, self.server.node, psk), START)
         asks = self.asks(psk)
         dhcp, aerod = self.server.cpu("dhcp"), self.server.cpu("aerod")
         self._take(cost, door, asks)
@@ -210,7 +209,7 @@ class Bench:
         wait_for(lambda: all(server.has_session() for server in servers), 30, "BGP sessions")
         door, watch = Through(self.link.namespace(CLIENTS)), RouteWatch(self.link.namespace(self.link.relay.node.name))
         for server in servers:
-            one = ask(next(self.numbers), FIRST, server.node)
+            one = ask(*self.clients(1)[0], server.node)
             until_answered(door, lambda one=one: one, START)
         yield f"  {'Solicit to route, ms':<26}    p50      p99  all Replies: p50      p99"
         for number in at_once:

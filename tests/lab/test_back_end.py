@@ -6,16 +6,14 @@ Spoken as Clients of the table that are no nodes, from the namespace of the spar
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.lab.door import aeroctl, on_node, run_playbook, wait_for
-from tests.lab.other_client import HERE, SERVERS, ask, command, prefixes
+from tests.lab.other_client import HERE, SERVERS, ask, command, get, has_route, prefixes, release
 from tests.lab.other_table import other_table
 
 BACKEND = os.environ.get("AERO_LAB_BACKEND") or "kea"
@@ -31,23 +29,6 @@ CHANGED, OLD_ACP, NEW_ACP = "000200007ed90000010b", "2001:db8:3000:200::/56", "2
 NEWCOMER = "000200007ed9000001ff"
 ROUTER_ADVERTISEMENT = "134"
 NO_PREFIX_AVAIL = 6  # RFC 8415 section 21.13
-
-
-def get(duid: str, server: str = "s1", **request: object) -> dict:
-    """A lease, by rapid commit."""
-    answer = ask("solicit", duid, server, rapid_commit=True, **request)
-    assert answer and answer["type"] == "reply" and prefixes(answer), answer
-    return answer
-
-
-def release(answer: dict, duid: str, *acps: str, server: str = "s1", own: str = HERE) -> None:
-    named = {str(iaid): acp for iaid, acp in enumerate(acps, start=1)}
-    assert ask("release", duid, server, own, server_id=answer["server_id"], ias=named)["type"] == "reply"
-
-
-def has_route(node: str, acp: str) -> bool:
-    family = "-6" if ":" in acp else "-4"
-    return bool(json.loads(on_node(node, f"ip -j {family} route show exact {acp}") or "[]"))
 
 
 def test_every_server_gives_the_same_acps():
@@ -175,17 +156,3 @@ def tables() -> dict[str, str]:
         "isc": "sha256sum </etc/dhcp/aero-hosts.conf",
     }  # fmt: skip
     return {server: on_node(server, look[BACKEND]) for server in SERVERS}
-
-
-def test_a_host_reboots():
-    """Leases and all come back with it, also of a Client that says nothing meanwhile."""
-    # Now: who was sent something while nobody listened here has lost its lease (AERO-080).
-    get(ONE)
-    init = Path("/run/aero-lab/s1/pid").read_text().strip()
-    on_node("s1", "systemctl reboot", check=False)
-    wait_for(lambda: not Path(f"/proc/{init}").exists(), "s1 goes down", 60)
-    run_playbook("lab_up")
-    wait_for(lambda: has_route("s1", ACP), "the route of a lease from before", 60)
-    wait_for(lambda: (said := ask("solicit", ONE, rapid_commit=True)) and prefixes(said) == [ACP], "a grant", 60)
-    # Clients that have given s1 up rest about as long as it was away, and look around each minute.
-    run_playbook("verify", "-e", "aero_verify_timeout=180")

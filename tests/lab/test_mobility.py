@@ -86,4 +86,6 @@ def test_a_tcp_connection_survives_moves_between_access_links_and_to_another_ser
     finally:
         client.kill()
         server.kill()
-        on_node("c2", "ip link set eth0 up; ip link set eth1 up")
+        # A link that went down has lost its routes, which only its DHCP client gives back.
+        on_node("c2", "ip link set eth0 up; ip link set eth1 up; systemctl restart lab-dhcp@eth0 lab-dhcp@eth1")
+        wait_for(lambda: on_node("c2", "ip -4 route show default").count("default") == 2, "c2 has both default routes")

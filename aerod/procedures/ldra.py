@@ -116,7 +116,7 @@ class Ldra:
             stamp = self._authentication.accept(message, arrival.datagram.local.ip, now)
             if stamp is None:
                 return
-        if self._is_overtaken(message, now):
+        if client_id is not None and self._is_overtaken(message, client_id.value, now):
             self._counters.drop("dhcpv6_overtaken")
             return
         asked = vendor.decode(message.options)
@@ -136,13 +136,12 @@ class Ldra:
         self._counters["dhcpv6_relayed"] += 1
         self._to_kernel(build_ipv6(UNASSIGNED_CLIENT, ALL_DHCP_AGENTS, UDP, payload))
 
-    def _is_overtaken(self, message: Message, now: float) -> bool:
+    def _is_overtaken(self, message: Message, duid: bytes, now: float) -> bool:
         """Whether this Renew or Rebind was sent before the Release that came by a shorter way.
 
         The DHCPv6 server would give back what the Client does not want, and nobody would end it.
         """
-        client_id = message.find(ClientId)
-        neighbor = client_id and self._bindings.client(client_id.value)
+        neighbor = self._bindings.client(duid)
         if neighbor is None:
             return False
         if message.type in (RENEW, REBIND):

@@ -17,7 +17,7 @@ def derived_key(secret: bytes, owner: bytes) -> bytes:
     """Return the key of a Client by a ``secret`` of the link; that of Relays and Servers has no owner.
 
     ``owner`` is the Client's DUID, or its 16-byte AERO address if it does not use DHCPv6.  The
-    controller makes the Clients' keys in the same way (plugins/module_utils/_signature_keys.py).
+    controller makes the Clients' keys in the same way (plugins/module_utils/_client_keys.py).
     """
     return hmac.digest(secret, _OWNER_LABEL + owner, hashlib.sha256)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 import typing as t
 from collections.abc import Callable, Mapping, Sequence
 
-from ansible.errors import AnsibleFilterError
 from ansible_collections.aero.link.plugins.module_utils import _model_values as values
-from ansible_collections.aero.link.plugins.module_utils import _names, _psk
+from ansible_collections.aero.link.plugins.module_utils import _names
 from ansible_collections.aero.link.plugins.module_utils import _prefixes as prefixes
-from ansible_collections.aero.link.plugins.module_utils._model_values import Check, Place
+from ansible_collections.aero.link.plugins.module_utils._model_values import Place
+from ansible_collections.aero.link.plugins.plugin_utils._filters import checked
 
 
 def aero_address(acp: str) -> str:
@@ -24,7 +24,7 @@ def aero_delegated_prefix(acp: str) -> str:
 
 
 def aero_link_local(identifier: int | str) -> str:
-    number = _checked("aero_link_local", "id", values.aero_id, identifier)
+    number = checked("aero_link_local", "id", values.aero_id, identifier)
     return prefixes.link_local(number)
 
 
@@ -36,20 +36,12 @@ def aero_capability_names(
 ) -> list[dict[str, str]]:
     name = "aero_capability_names"
     check_asps = values.list_of(values.asp, "prefixes")
-    own = _checked(name, "domain", values.domain, domain)
-    links = {_checked(name, "others", values.domain, other): _checked(name, "others", check_asps, theirs)
+    own = checked(name, "domain", values.domain, domain)
+    links = {checked(name, "others", values.domain, other): checked(name, "others", check_asps, theirs)
              for other, theirs in (others or {}).items()}
-    links[own] = _checked(name, "asps", check_asps, asps)
-    records = _names.capability_names(links, _checked(name, "suffix", values.domain, suffix))
+    links[own] = checked(name, "asps", check_asps, asps)
+    records = _names.capability_names(links, checked(name, "suffix", values.domain, suffix))
     return [{"name": owner, "value": value} for owner, value in records if value == _names.absolute(own)]
-
-
-def psk_of_client(secrets: Sequence[Mapping[str, t.Any]], client_id: str) -> dict[str, t.Any]:
-    ids = _checked("psk_of_client", "secrets", _psk.secrets, secrets)
-    if not ids:
-        raise AnsibleFilterError("psk_of_client: there is no secret to make a key from")
-    duid = _checked("psk_of_client", "client_id", values.client_id, client_id)
-    return {"id": ids[0], "secret": _psk.client_key(secrets[0]["secret"], duid)}
 
 
 def _prefix(filter_name: str, text: t.Any) -> prefixes.Prefix:
@@ -62,15 +54,7 @@ def _prefix(filter_name: str, text: t.Any) -> prefixes.Prefix:
         if not prefix.is_ipv4 and prefix.length > 64:
             return at.refuse(value, "IPv6 ACP longer than /64; allowed: /64 or shorter")
         return prefix
-    return _checked(filter_name, "ACP", check, text)
-
-
-def _checked(filter_name: str, what: str, check: Check, value: t.Any) -> t.Any:
-    errors: list[tuple[str, str]] = []
-    result = check(value, Place(errors, "", what))
-    if errors:
-        raise AnsibleFilterError(f"{filter_name}: {errors[0][1]}")
-    return result
+    return checked(filter_name, "ACP", check, text)
 
 
 class FilterModule:
@@ -80,5 +64,4 @@ class FilterModule:
             "aero_delegated_prefix": aero_delegated_prefix,
             "aero_link_local": aero_link_local,
             "aero_capability_names": aero_capability_names,
-            "psk_of_client": psk_of_client,
         }

@@ -64,8 +64,7 @@ from ansible_collections.aero.link.plugins.plugin_utils._table import table_of_l
 class LookupModule(LookupBase):
     def run(self, terms, variables=None, **kwargs):
         table = table_of_link(variables or {})
-        asked = [_duid(term) for term in terms] or [""]
-        found = [pair for client_id in asked for pair in table.own_keys(client_id)]
+        found = [key for term in terms for key in table.own_keys(_duid(term))] if terms else table.own_keys()
         return [{"client_id": client_id, "key": key} for client_id, key in found]
 
 

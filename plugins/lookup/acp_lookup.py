@@ -78,10 +78,9 @@ _raw:
 
 import typing as t
 
-from ansible import constants
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
-from ansible_collections.aero.link.plugins.module_utils._acp_compiled import Client, Compiled, compiled
+from ansible_collections.aero.link.plugins.module_utils._acp_compiled import Client, Compiled
 from ansible_collections.aero.link.plugins.module_utils._acp_duid import colons, parse_duid
 from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     Prefix,
@@ -89,6 +88,7 @@ from ansible_collections.aero.link.plugins.module_utils._prefixes import (
     parse_address,
     parse_prefix,
 )
+from ansible_collections.aero.link.plugins.plugin_utils._inventory import MOST_LINES, open_table
 from ansible_collections.aero.link.plugins.plugin_utils._table import table_of_link
 
 
@@ -108,9 +108,9 @@ class LookupModule(LookupBase):
             asps = [parse_prefix(asp) for asp in self.get_option("asps")]
         except PrefixError as error:
             raise AnsibleLookupError(f"asps = {self.get_option('asps')}: {error}") from error
-        table, errors = compiled(path, asps or None, constants.DEFAULT_LOCAL_TMP)
+        table, errors = open_table(path, asps or None)
         if table is None:
-            raise AnsibleLookupError("\n".join(errors[:50]))
+            raise AnsibleLookupError("\n".join(errors[:MOST_LINES]))
         return table
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright (c) The aero.link developers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Pre-shared keys of DHCPv6: master secrets, and the key of each Client that follows from them.
+"""The secrets that the keys of Clients follow from (_client_keys.py), as the inventory has them.
 
 No message of this module shows a secret.
 """
@@ -9,8 +9,6 @@ No message of this module shows a secret.
 from __future__ import annotations
 
 import collections
-import hashlib
-import hmac
 import re
 import typing as t
 
@@ -19,8 +17,6 @@ from ansible_collections.aero.link.plugins.module_utils._model_values import NOT
 _KEYS = ("id", "secret")
 LARGEST_ID = 4294967295
 LEAST_BYTES = 32
-# As aerod/wire/dhcpv6_authentication.py has it.
-_LABEL = b"aero-client-key-1"
 
 
 def secrets(value: t.Any, at: Place) -> list[int] | None:
@@ -54,9 +50,3 @@ def _secret(value: t.Any, at: Place) -> int | None:
 
 def _is_secret(text: t.Any) -> bool:
     return isinstance(text, str) and re.fullmatch(rf"([0-9A-Fa-f]{{2}}){{{LEAST_BYTES},}}", text) is not None
-
-
-def client_key(master: str, client_id: str) -> str:
-    """The key of a Client in hex digits; ``master`` and ``client_id`` are hex digits, too."""
-    message = _LABEL + bytes.fromhex(client_id)
-    return hmac.new(bytes.fromhex(master), message, hashlib.sha256).hexdigest()

@@ -37,6 +37,7 @@ from tests.bench.delegation_link import CLIENTS, BenchLink  # noqa: E402
 from tests.bench.delegation_load import Ask, Straight, Through, ask, closed_loop, until_answered  # noqa: E402
 from tests.bench.delegation_perfdhcp import perfdhcp  # noqa: E402
 from tests.bench.delegation_table import line  # noqa: E402
+from tests.bench.figures import p99, progress, verdict  # noqa: E402
 from tests.integration.postgres import BackEnd as Database  # noqa: E402
 from tests.namespaces import wait_for  # noqa: E402
 
@@ -166,8 +167,8 @@ class Bench:
         yield f"  {'straight':<26}{straight.text()}{lost(straight)}"
         for name, cost in {"through aerod": through, "through aerod, psk": psk}.items():
             own, path = cost.times(straight)
-            verdict = goal(path <= PATH, f"{PATH}")
-            yield f"  {name:<26}{cost.text()}  {own:8.2f} {path:8.2f}  {verdict}{lost(cost)}"
+            met = verdict(f"{PATH}", path <= PATH)
+            yield f"  {name:<26}{cost.text()}  {own:8.2f} {path:8.2f}  {met}{lost(cost)}"
 
     def _ask_straight(self, cost: Cost) -> None:
         door = self.straight()
@@ -223,9 +224,9 @@ class Bench:
                 served = max(served, one.served)
             p50[number] = median(found.to_route)
             figures = f"{quantiles(found.to_route)}      {quantiles(found.to_all)}"
-            verdict = goal(served <= SERVED, f"{SERVED:g} s") if number == 1000 else ""
+            met = verdict(f"{SERVED:g} s", served <= SERVED) if number == 1000 else ""
             words = f"{number} at once, {times} times"
-            yield f"  {words:<26}{figures}  all in {served:.2f} s  {verdict}  {found.repeated} repeated"
+            yield f"  {words:<26}{figures}  all in {served:.2f} s  {met}  {found.repeated} repeated"
         door.close()
 
     def _arriving(self, number: int) -> list[Ask]:
@@ -235,24 +236,15 @@ class Bench:
 
 def quantiles(values: list[float]) -> str:
     ordered = sorted(values)
-    return f"{median(ordered) * 1e3:7.1f}  {ordered[-(-99 * len(ordered) // 100) - 1] * 1e3:7.1f}"
+    return f"{median(ordered) * 1e3:7.1f}  {p99(ordered) * 1e3:7.1f}"
 
 
 def megabytes(amount: float) -> str:
     return f"{amount / 1e6:.0f} MB"
 
 
-def goal(met: bool, words: str) -> str:
-    return f"{words}: {'met' if met else 'MISSED'}"
-
-
 def lost(cost: Cost) -> str:
     return f"  {cost.lost} lost" if cost.lost else ""
-
-
-def progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{text:<60}\r", end="", file=sys.stderr, flush=True)
 
 
 def measure(back_end: str, size: int, at_once: Sequence[int]) -> dict[int, float]:
@@ -288,7 +280,7 @@ def main() -> None:
         for number in at_once if least < most else ():
             growth = found[most][number] / found[least][number]
             print(f"{back_end}, {number} at once: p50 at {most:,} is {growth:.2f} times that at {least:,}  "
-                  f"{goal(growth <= GROWTH, f'{GROWTH}')}")
+                  f"{verdict(f'{GROWTH}', growth <= GROWTH)}")
 
 
 if __name__ == "__main__":

@@ -24,8 +24,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 # Found by the line above.
+from tests.bench.figures import verdict  # noqa: E402
 from tests.lab.door import ROOT, aeroctl, in_namespace, on_node, run_playbook  # noqa: E402
-from tests.lab.other_client import SERVERS, ask, prefixes  # noqa: E402
+from tests.lab.other_client import SERVERS, get, prefixes, release  # noqa: E402
 
 BACKEND = "kea_postgresql"
 LAB, LARGE = ROOT / "inventories/lab", ROOT / "inventories/lab_large"
@@ -83,17 +84,6 @@ def routes_watched() -> Iterator[list[str]]:
             lines += [line for line in process.communicate()[0].splitlines() if "dev aero0" in line]
 
 
-def lease(duid: str, server: str) -> dict:
-    answer = ask("solicit", duid, server, rapid_commit=True, ias={"1": ""})
-    assert answer and prefixes(answer), (duid, server, answer)
-    return answer
-
-
-def release(duid: str, server: str, answer: dict) -> None:
-    named = dict(zip(answer["ias"], prefixes(answer), strict=True))
-    ask("release", duid, server, server_id=answer["server_id"], ias=named)
-
-
 def row(words: str, figure: object, more: str = "") -> None:
     print(f"{words:<44}{figure:>10}  {more}".rstrip(), flush=True)
 
@@ -103,7 +93,7 @@ def measure(rows: int, new: int) -> None:
     started = time.monotonic()
     run_playbook("site", inventory=str(LARGE))
     row(f"site.yml, to {BACKEND} and this table", f"{time.monotonic() - started:.1f} s")
-    held = [(duid, server, lease(duid, server)) for duid in others for server in SERVERS]
+    held = [(duid, server, get(duid, server)) for duid in others for server in SERVERS]
     unchanged, _output = timed_enrolment()
     with TABLE.open("a") as file:
         file.writelines(f"{NEW_DUIDS.format(n)},auto/56,,\n" for n in range(new))
@@ -112,18 +102,17 @@ def measure(rows: int, new: int) -> None:
         wall, output = timed_enrolment()
     after = state()
     (proof,) = (line for line in output.splitlines() if "all have" in line)
-    verdict = "met" if wall <= GOAL else "MISSED"
-    row(f"enroll.yml, {new:,} new in {rows:,}", f"{wall:.1f} s", f"goal {GOAL:.0f} s: {verdict}")
+    row(f"enroll.yml, {new:,} new in {rows:,}", f"{wall:.1f} s", verdict(f"goal {GOAL:.0f} s", wall <= GOAL))
     row("enroll.yml, nothing new", f"{unchanged:.1f} s")
     row("routes that changed meanwhile", len(changes))
     row("others with leases", len(held), "and those of c1, c2")
     row("not the same as before", ", ".join(key for key in before if before[key] != after[key]) or "nothing")
     newcomer = NEW_DUIDS.format(new - 1)
-    granted = {server: lease(newcomer, server) for server in SERVERS}
+    granted = {server: get(newcomer, server) for server in SERVERS}
     assert len({tuple(prefixes(answer)) for answer in granted.values()}) == 1, granted
     print(proof.strip())
     for duid, server, answer in [*held, *((newcomer, server, answer) for server, answer in granted.items())]:
-        release(duid, server, answer)
+        release(answer, duid, *prefixes(answer), server=server)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.bench.failures import NatForgets, ServerCrash  # noqa: E402 - found by the line above
+from tests.bench.figures import verdict as goal_verdict  # noqa: E402
 from tests.bench.kinds import Figures, Kind, Measured, measure  # noqa: E402
 from tests.bench.lab_nodes import set_priority  # noqa: E402
 from tests.bench.moves import BreakBeforeMake, MakeBeforeBreak, OtherServer, RebindLost  # noqa: E402
@@ -111,7 +112,7 @@ def verdict(kind: Kind, group: str, figures: Figures) -> str:
         return "DID NOT COME BACK" if kind.goal else "does not come back"
     if kind.goal is None or group:
         return ""
-    return f"{kind.goal.words}: {'met' if kind.goal.met(figures) else 'MISSED'}"
+    return goal_verdict(kind.goal.words, kind.goal.met(figures))
 
 
 def main() -> None:

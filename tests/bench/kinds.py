@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from tests.bench.figures import p99, progress
 from tests.bench.flows import Flow, Window, flowing
 
 
@@ -22,7 +22,7 @@ class Figures:
     def _of(self, values: list[float]) -> tuple[float, float, float]:
         """Median, p99 and maximum; of fewer than a hundred, p99 is the maximum."""
         values.sort()
-        return median(values), values[max(0, -(-99 * len(values) // 100) - 1)], values[-1]
+        return median(values), p99(values), values[-1]
 
     @property
     def lost(self) -> tuple[float, float, float]:
@@ -120,10 +120,10 @@ def measure(kind: Kind, moves: int) -> Measured:
                 if kind.afterwards:
                     time.sleep(kind.rest)
                     moved.append((kind.afterwards, end, time.monotonic_ns()))
-                _progress(f"{kind.name}: {number + 1} of {moves}")
+                progress(f"{kind.name}: {number + 1} of {moves}")
     finally:
         kind.restore()
-        _progress("")
+        progress("")
     found = {
         (group, flow): Figures([stream.window(b, e) for of, b, e in moved if of == group])
         for group in sorted({group for group, _begin, _end in moved})
@@ -140,8 +140,3 @@ def _wait_for_streams(kind: Kind) -> None:
         if time.monotonic() > deadline:
             raise RuntimeError(f"{kind.name}: a stream does not arrive: {', '.join(map(str, kind.flows))}")
     time.sleep(3)
-
-
-def _progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{text:<78}\r", end="", file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jinja2
 from ansible.plugins.filter.core import FilterModule
-from ansible_collections.aero.link.plugins.filter import addresses, signature_keys
+from ansible_collections.aero.link.plugins.filter import addresses, keys
 from ansible_collections.aero.link.plugins.lookup.acp_keys import LookupModule
 from ansible_collections.aero.link.plugins.module_utils import _acp_compiled, _model
 
@@ -33,7 +33,7 @@ def _rendered(hosts, link, template, has):
     # Ansible's own "default" works in its own environment alone.
     for name, function in FilterModule().filters().items():
         environment.filters.setdefault(name, function)
-    own = addresses.FilterModule().filters() | signature_keys.FilterModule().filters()
+    own = addresses.FilterModule().filters() | keys.FilterModule().filters()
     environment.filters.update({f"aero.link.{name}": function for name, function in own.items()})
     environment.globals["query"] = lambda _name, *terms: LookupModule().run(terms, {"aero_link": link})
     template = environment.from_string((TEMPLATES / template).read_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.aero.link.plugins.filter.addresses import FilterModule as AeroFilters
+from ansible_collections.aero.link.plugins.filter.keys import FilterModule as AeroFilters
 from ansible_collections.aero.link.plugins.module_utils import _model
 
 from aerod.config_authentication import AuthenticationConfig, read_keys

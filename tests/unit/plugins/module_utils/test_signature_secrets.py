@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.aero.link.plugins.filter.signature_keys import aero_signature_keys
+from ansible_collections.aero.link.plugins.filter.keys import aero_signature_keys
 from ansible_collections.aero.link.plugins.module_utils import _model
 
 from aerod.address import parse_address

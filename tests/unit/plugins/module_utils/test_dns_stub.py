@@ -81,8 +81,9 @@ def test_whatever_comes_is_an_answer_or_refused(noise, cut):
 def server():
     """A name server on the loopback: the addresses of UDP and TCP, and what to answer on each."""
     udp, tcp = socket.socket(type=socket.SOCK_DGRAM), socket.socket()
-    udp.bind(("127.0.0.1", 0))
-    tcp.bind(udp.getsockname())
+    # Far more TCP ports are taken on a busy machine, so TCP chooses.
+    tcp.bind(("127.0.0.1", 0))
+    udp.bind(tcp.getsockname())
     tcp.listen(1)
     yield udp, tcp, udp.getsockname()[1]
     udp.close()

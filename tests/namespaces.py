@@ -102,6 +102,7 @@ class Namespaces:
         _remove_leftovers_once()
         self.prefix = f"{_PREFIX}{_owner(os.getpid())}-{next(_numbers)}-"
         self.directory = Path(tempfile.mkdtemp(prefix=self.prefix))
+        self.directory.chmod(0o755)  # daemons have users of their own
         self._names: list[str] = []
         self._processes: dict[str, subprocess.Popen] = {}
 

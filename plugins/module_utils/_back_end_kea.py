@@ -43,6 +43,7 @@ class Kea(FileBackEnd):
     group = "_kea"
     server = "Kea"
     config = CONFIG
+    socket = SOCKET
     checker = ("sh", CHECKER)
     needs = (CHECKER, CONFIG)
 
@@ -73,7 +74,7 @@ class Kea(FileBackEnd):
 
     def free(self, prefixes: list[str]) -> list[str]:
         """Delete the leases, or Kea would give these prefixes to nobody else before they are over."""
-        return delete_leases(prefixes) if os.path.exists(SOCKET) else []
+        return delete_leases(prefixes, self.socket) if os.path.exists(self.socket) else []
 
 
 def _reservation(line: str) -> str:

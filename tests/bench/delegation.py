@@ -38,8 +38,8 @@ from tests.bench.delegation_load import Ask, Straight, Through, ask, closed_loop
 from tests.bench.delegation_perfdhcp import perfdhcp  # noqa: E402
 from tests.bench.delegation_table import line  # noqa: E402
 from tests.bench.figures import p99, progress, verdict  # noqa: E402
-from tests.integration.postgres import BackEnd as Database  # noqa: E402
 from tests.namespaces import wait_for  # noqa: E402
+from tests.postgres import BackEnd as Database  # noqa: E402
 
 # A million rows of a file take Kea 6 GB, and dhcpd does not get through them.
 SIZES = {"kea": (10_000, 100_000), "kea_postgresql": (10_000, 100_000, 1_000_000), "isc": (10_000, 100_000)}

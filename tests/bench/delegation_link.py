@@ -13,16 +13,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from ansible_collections.aero.link.plugins.module_utils._back_end_isc import Isc
-from ansible_collections.aero.link.plugins.module_utils._back_end_kea import Kea, ask_kea
 
 from tests.bench.delegation_load import MASTER
-from tests.bench.delegation_table import CONFIG, TABLE, most_memory
+from tests.bench.delegation_table import ISC_CONFIG, ISC_TABLE, most_memory
 from tests.chaos import plan
 from tests.chaos.node import AEROD, HUB
 from tests.chaos.processes import ROOT
-from tests.integration.postgres import Server as Cluster
-from tests.integration.role_templates import AS_KEA, render
+from tests.kea import OwnKea
 from tests.namespaces import Namespaces, wait_for
+from tests.postgres import Server as Cluster
+from tests.role_templates import render
 
 CLIENTS = "clients"
 _GATEWAY = "10.255.255.1"
@@ -30,7 +30,6 @@ _RELAY, _SERVERS = "r1", ("s1", "s2")
 _TAP = "aero-dhcp0"
 # How perfdhcp reaches a DHCPv6 server of its own: by a cable, without anything of AERO.
 _PLAIN, PERFDHCP = "plain", "perfdhcp"
-_RELOAD = 600.0  # seconds; a million reservations took Kea more than a minute
 
 
 class BenchLink:
@@ -38,13 +37,12 @@ class BenchLink:
 
     def __init__(self, back_end: str) -> None:
         self.spaces = Namespaces()
-        self.spaces.directory.chmod(0o755)
-        self.relay = Host(self.spaces, plan.NODES[_RELAY], back_end)
-        self.servers = [Host(self.spaces, plan.NODES[name], back_end) for name in _SERVERS]
-        self.plain = Host(self.spaces, replace(self.servers[0].node, name=_PLAIN), back_end)
+        self.place = self.spaces.directory / "place"
+        self.relay = Host(self.spaces, plan.NODES[_RELAY], back_end, self.place)
+        self.servers = [Host(self.spaces, plan.NODES[name], back_end, self.place) for name in _SERVERS]
+        self.plain = Host(self.spaces, replace(self.servers[0].node, name=_PLAIN), back_end, self.place)
         self.cluster: Cluster | None = None
         self.back_end = back_end
-        self.place = self.spaces.directory / "place"
 
     def build(self) -> None:
         """Make everything but processes, and start the database if there is one."""
@@ -63,8 +61,8 @@ class BenchLink:
             host.prepare()
         self._connect_plain()
         for host in (*self.servers, self.plain):
-            host.write_dhcp_config(self.place, self.cluster)
-        shutil.copy(self.servers[0].config, self.place / CONFIG)
+            host.write_dhcp_config(self.cluster)
+        shutil.copy(self.servers[0].config, self.place)
 
     def _cable(self, name: str, address: str) -> None:
         self.spaces.ip(
@@ -94,15 +92,20 @@ class BenchLink:
 
 
 class Host:
-    """The daemons of a Relay or Server, called aerod, dhcp and bird; each has a log of its name."""
+    """The daemons of a Relay or Server, called aerod, dhcp and bird; each has a log of its name.
 
-    def __init__(self, spaces: Namespaces, node: plan.Node, back_end: str) -> None:
+    The DHCPv6 server's table is in ``place``, or in the database.
+    """
+
+    def __init__(self, spaces: Namespaces, node: plan.Node, back_end: str, place: Path) -> None:
         self.node = node
         self._spaces = spaces
         self._back_end = back_end
         self._files = spaces.directory / node.name
         self.toml, self._psk_toml = self._files / "aerod.toml", self._files / "psk.toml"
-        self.config = self._files / CONFIG
+        self._place = place
+        self._kea = OwnKea(self._files, place)
+        self.config = str(self._files / ISC_CONFIG) if back_end == "isc" else self._kea.config
         self._state = self._files / "state"
         self._database: Path | None = None
 
@@ -121,35 +124,23 @@ class Host:
         self.toml.write_text(text)
         self._psk_toml.write_text(f'{text}[dhcp_authentication]\nmode = "psk"\nkeys = "{self._files}/keys"\n')
 
-    def write_dhcp_config(self, place: Path, cluster: Cluster | None) -> None:
-        """Let the table be in ``place`` or ``cluster``, all else here."""
+    def write_dhcp_config(self, cluster: Cluster | None) -> None:
+        """Write the DHCPv6 server's configuration."""
         if self._back_end == "isc":
-            text = render("dhcpd6.conf.j2", "isc", self.node.id)
-            paths = {"/var/lib/dhcp": str(self._files), Isc.path: str(place / TABLE)}
+            text = render("dhcpd6.conf.j2", "isc", self.node.id).replace("/var/lib/dhcp", str(self._files))
+            Path(self.config).write_text(text.replace(Isc.path, str(self._place / ISC_TABLE)))
             (self._files / "dhcpd6.leases").touch()
-        else:
-            text = render("kea-dhcp6.conf.j2", self._back_end, self.node.id)
-            paths = {
-                "/run/kea/kea6-ctrl-socket": f"{self._files}/kea.sock", "/var/lib/kea": str(self._files),
-                Kea.path: str(place / TABLE),
-            }  # fmt: skip
-            shutil.chown(self._files, "_kea")
+            return
         self._database = cluster and cluster.socket
-        for path, own in paths.items() | ({("/run/postgresql", str(self._database))} if cluster else set()):
-            text = text.replace(path, own)
-        self.config.write_text(text)
+        self._kea.configure(self._back_end, self.node.id, database=self._database)
 
     # Processes
 
     def start_dhcp(self) -> None:
         """Start the DHCPv6 server."""
-        variables = {}
-        if self._back_end == "isc":
-            command = ["dhcpd", "-6", "-f", "-q", "--no-pid", "-cf", str(self.config), _TAP]
-        else:
-            command = [*AS_KEA, "kea-dhcp6", "-c", str(self.config)]
-            variables = {"KEA_PIDFILE_DIR": str(self._files), "KEA_LOCKFILE_DIR": "none"}
-        self._spaces.spawn(self._process("dhcp"), self.node.name, *command, **variables)
+        dhcpd = ("dhcpd", "-6", "-f", "-q", "--no-pid", "-cf", self.config, _TAP)
+        command = dhcpd if self._back_end == "isc" else self._kea.command
+        self._spaces.spawn(self._process("dhcp"), self.node.name, *command)
 
     def load(self) -> None:
         """Have the DHCPv6 server answer by the table it was switched to, as the unit's reload or restart does."""
@@ -157,7 +148,7 @@ class Host:
             self.stop("dhcp")
             self.start_dhcp()
         elif self._database is None:
-            ask_kea(str(self._files / "kea.sock"), "config-reload", _RELOAD)
+            self._kea.load()
 
     def start_aerod(self, psk: bool = False) -> None:
         """Start aerod with nothing remembered; the Relays will not know of it until bird runs."""

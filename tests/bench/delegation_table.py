@@ -27,11 +27,11 @@ from ansible_collections.aero.link.plugins.module_utils import _back_end_postgre
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical, table_hash  # noqa: E402
 from ansible_collections.aero.link.plugins.module_utils._back_end import BackEnd  # noqa: E402
 from ansible_collections.aero.link.plugins.module_utils._back_end_isc import Isc  # noqa: E402
-from ansible_collections.aero.link.plugins.module_utils._back_end_kea import Kea  # noqa: E402
 
 from tests.chaos import plan  # noqa: E402
+from tests.kea import OwnKea  # noqa: E402
 
-TABLE, CONFIG = "table", "dhcp.conf"
+ISC_TABLE, ISC_CONFIG = "hosts.conf", "dhcpd6.conf"
 _FIRST = int(ipaddress.IPv6Address("2001:db8::"))
 
 
@@ -45,18 +45,10 @@ def line(number: int, of: int | None = None) -> str:
     return canonical(plan.duid(number), [acp(of or number)])
 
 
-def kea(place: str) -> Kea:
-    """Reservations in a file, checked as on a Server, but for the unit that would be reloaded."""
-    made = Kea()
-    made.path, made.config = f"{place}/{TABLE}", f"{place}/{CONFIG}"
-    made.checker, made.needs = ("sh", str(ROOT / "roles/server/files/kea-check")), (made.config,)
-    return made
-
-
 def isc(place: str) -> Isc:
-    """The same for dhcpd."""
+    """Hosts in a file, checked as on a Server, but for the unit that would be restarted."""
     made = Isc()
-    made.path, made.config = f"{place}/{TABLE}", f"{place}/{CONFIG}"
+    made.path, made.config = f"{place}/{ISC_TABLE}", f"{place}/{ISC_CONFIG}"
     made.needs = (made.config,)
     return made
 
@@ -66,7 +58,7 @@ def kea_postgresql(place: str) -> postgresql.Postgresql:
     return postgresql.Postgresql([*postgresql.PSQL, "-h", place])
 
 
-BACK_ENDS: dict[str, Callable[[str], BackEnd]] = {"kea": kea, "kea_postgresql": kea_postgresql, "isc": isc}
+BACK_ENDS: dict[str, Callable[[str], BackEnd]] = {"kea": OwnKea, "kea_postgresql": kea_postgresql, "isc": isc}
 
 
 def most_memory(pid: int | str) -> int:

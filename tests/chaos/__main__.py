@@ -8,6 +8,7 @@ import signal
 import sys
 from random import SystemRandom
 
+import tests.conftest  # noqa: F401 - lets the collection be found
 from tests.chaos.scenario import Failed, Scenario
 
 

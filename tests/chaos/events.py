@@ -127,7 +127,7 @@ def lose_leases(link: Link, random: Random) -> str:
     node = _server(link, random)
     numbers = _some_clients(link, random, 20)
     prefixes = [prefix for number in numbers for prefix in plan.acps(number)]
-    _end_leases(node, prefixes)
+    node.kea.free(prefixes)
     node.ask_aerod("recall", prefixes=prefixes)
     return f"deleted {len(prefixes)} leases of {node.name}"
 
@@ -142,7 +142,7 @@ def change_table(link: Link, random: Random) -> str:
     for node in _servers(link):
         node.set_table(sorted(link.entitled))
     for node in _servers(link):
-        _end_leases(node, taken)
+        node.kea.free(taken)
         node.ask_aerod("recall", prefixes=taken)
     return f"{len(gone)} Clients lost their line, {back} had it back before"
 
@@ -180,10 +180,3 @@ def _server(link: Link, random: Random) -> Node:
 
 def _some_clients(link: Link, random: Random, most: int) -> list[int]:
     return random.sample(range(1, link.count + 1), random.randint(1, min(most, link.count)))
-
-
-def _end_leases(node: Node, prefixes: list[str]) -> None:
-    for prefix in prefixes:
-        address = prefix.split("/")[0]
-        arguments = {"type": "IA_PD", "ip-address": address if ":" in address else f"::ffff:{address}"}
-        node.ask_kea("lease6-del", **arguments)

@@ -5,18 +5,19 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical
+
 from aerod import aeroctl
+from tests import postgres
 from tests.chaos import plan
-from tests.chaos.database import Database
 from tests.chaos.processes import ROOT, Supervised, Supervisor
+from tests.kea import OwnKea, bring
 from tests.namespaces import Namespaces, run
 
 HUB = "hub"
@@ -27,9 +28,8 @@ DAEMONS = {
     "kea": ("aerod", "kea", "bird"),
     "kea_postgresql": ("postgresql", "aerod", "kea", "bird"),
 }
-# Kea's leases take 50 kB a minute, which nothing compacts.
+# Kea's leases take 50 kB a minute, and are compacted once an hour.
 DISK_SIZE = 16 << 20
-_HOOKS = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/kea/hooks/libdhcp_lease_cmds.so"
 _TIMEOUT = 10
 
 
@@ -48,52 +48,50 @@ class Node:
         self.disk.mkdir()
         run("mount", "-t", "tmpfs", "-o", f"size={DISK_SIZE}", "none", str(self.disk))
         kinds = DAEMONS[back_end if described.role == "server" else "relay"]
-        self._database = Database(self.run_dir / "postgresql") if "postgresql" in kinds else None
-        self._write_configs(clients)
+        self.kea = OwnKea(self.run_dir)
+        # Not on the disk that may be full.
+        self._cluster = postgres.Server(self.run_dir) if "postgresql" in kinds else None
+        self._table = postgres.BackEnd(self._cluster) if self._cluster else self.kea
+        (self.run_dir / "aerod.toml").write_text(plan.aerod_toml(described, self.run_dir))
+        (self.run_dir / "bird.conf").write_text(plan.bird_conf(described, self.run_dir / "bird.log"))
+        if described.role == "server":
+            database = self._cluster and self._cluster.socket
+            self.kea.configure(back_end, described.id, self.disk, database, **plan.LEASES)
+            self._make_table(clients)
         self.daemons = {kind: Supervised(f"{self.name} {kind}", *self._command(kind)) for kind in kinds}
         supervisor.daemons += self.daemons.values()
 
-    def _write_configs(self, clients: int) -> None:
-        (self.run_dir / "aerod.toml").write_text(plan.aerod_toml(self.plan, self.run_dir))
-        (self.run_dir / "bird.conf").write_text(plan.bird_conf(self.plan, self.run_dir / "bird.log"))
-        if self._database is not None:
-            self._database.create(range(1, clients + 1))
-            self._write_kea_config((), self._database.kea_settings())
-        elif self.plan.role == "server":
-            self._write_kea_config(range(1, clients + 1))
-
-    def _write_kea_config(self, clients: Iterable[int], more: dict[str, Any] | None = None) -> None:
-        text = plan.kea_conf(self.plan, clients, self.disk, self.run_dir, _HOOKS, more or {})
-        (self.run_dir / "kea.json").write_text(text)
+    def _make_table(self, clients: int) -> None:
+        """Fill the file, or a database that runs for this alone until the supervisor starts it."""
+        try:
+            if self._cluster is not None:
+                self._cluster.start()
+            self._table.prepare()
+            self.set_table(range(1, clients + 1))
+        finally:
+            if self._cluster is not None:
+                self._cluster.stop()
 
     def set_table(self, clients: Iterable[int]) -> None:
         """Let Kea know these Clients and no others."""
-        if self._database is not None:
-            self._database.set_table(clients)
-        else:
-            self._write_kea_config(clients)
-            self.ask_kea("config-reload")
+        if self._cluster is not None:
+            self._cluster.wait()  # it may just have been killed
+        bring(self._table, [canonical(plan.duid(number), plan.acps(number)) for number in clients])
 
-    def _command(self, kind: str) -> tuple[list[str], Path, dict[str, str]]:
+    def _command(self, kind: str) -> tuple[list[str], Path]:
         files = str(self.run_dir)
-        command, variables = {
-            "aerod": (
-                [*AEROD, "--config", f"{files}/aerod.toml", "--state-dir", str(self.disk), "--run-dir", files],
-                {},
-            ),
-            "bird": (
-                ["bird", "-f", "-c", f"{files}/bird.conf", "-s", f"{files}/bird.ctl", "-P", f"{files}/bird.pid"],
-                {},
-            ),
-            "postgresql": (self._database.command if self._database else [], {}),
-            "kea": (
-                # As the unit does: what it leaves when it is killed at the wrong moment would stop it for good.
-                ["sh", "-c", f"rm -f {files}/*.kea-dhcp6.pid; exec kea-dhcp6 -c {files}/kea.json"],
-                {"KEA_PIDFILE_DIR": files, "KEA_LOCKFILE_DIR": files},
-            ),
-        }[kind]
-        inside = ["ip", "netns", "exec", self.namespace, *command]
-        return inside, self.run_dir / f"{kind}.log", variables
+        command = {
+            "aerod": [
+                *AEROD, "--config", f"{files}/aerod.toml", "--state-dir", str(self.disk), "--run-dir", files,
+            ],
+            "bird": [
+                "bird", "-f", "-c", f"{files}/bird.conf", "-s", f"{files}/bird.ctl", "-P", f"{files}/bird.pid",
+            ],
+            "postgresql": self._cluster.command if self._cluster else [],
+            # As the unit does: what it leaves when it is killed at the wrong moment would stop it for good.
+            "kea": ["sh", "-c", f'rm -f {files}/*.kea-dhcp6.pid; exec "$@"', "kea", *self.kea.command],
+        }[kind]  # fmt: skip
+        return ["ip", "netns", "exec", self.namespace, *command], self.run_dir / f"{kind}.log"
 
     # Switching on and off
 
@@ -181,15 +179,10 @@ class Node:
             return None
         return answer.get("result")
 
-    def ask_kea(self, command: str, **arguments: Any) -> dict[str, Any] | None:
+    def ask_kea(self, command: str) -> dict[str, Any] | None:
         """Kea's answer, None if there is none."""
-        request = {"command": command, **({"arguments": arguments} if arguments else {})}
         try:
-            with socket.socket(socket.AF_UNIX) as connection:
-                connection.settimeout(_TIMEOUT)
-                connection.connect(str(self.run_dir / "kea.sock"))
-                connection.sendall(json.dumps(request).encode())
-                return json.loads(connection.makefile().read())
+            return self.kea.ask(command)
         except (OSError, ValueError):
             return None
 

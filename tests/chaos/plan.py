@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from tests.integration.role_templates import template
+from tests.role_templates import template
 
 ASPS = ("2001:db8::/32", "100.64.0.0/10")
 PASSWORD = "chaos"
 RELAY_ASN = 64512
 # Short enough that leases are renewed, and those of nobody end, while the test runs.
-PREFERRED, VALID, RENEW, REBIND = 70, 80, 30, 50
+VALID = 80
 # A Client without line asks again so soon, however long it has been without: the least that is allowed.
 RETRY = 60
+LEASES = {
+    "lease_preferred": 70, "lease_valid": VALID, "lease_renew": 30, "lease_rebind": 50, "lease_retry": RETRY,
+}  # fmt: skip
 KEEPALIVE = 5
 CLIENT_NETWORK = "10.1.0.0/16"
 ASSOCIATIONS = 2
@@ -107,42 +108,3 @@ def bird_conf(node: Node, log: Path) -> str:
         aero_link=link, inventory_hostname=node.name, aero_bgp_password=PASSWORD, aero_bgp_outside=[]
     )
     return text.replace("log syslog all;", f'log "{log}" all;')
-
-
-def kea_conf(
-    node: Node, clients: Iterable[int], state: Path, run: Path, hooks: str, more: dict[str, Any]
-) -> str:
-    """Kea's configuration with ``more``: one reservation for each of the Clients."""
-    reservations = [
-        {"duid": duid(number), "prefixes": list(map(delegated, acps(number)))} for number in clients
-    ]
-    document = {
-        "interfaces-config": {
-            "interfaces": ["aero0"],
-            "service-sockets-max-retries": 1000000,
-            "service-sockets-retry-wait-time": 500,
-        },
-        "control-socket": {"socket-type": "unix", "socket-name": f"{run}/kea.sock"},
-        "hooks-libraries": [{"library": hooks}],
-        "server-id": {"type": "EN", "enterprise-id": 45282, "identifier": f"AE{node.id:010X}", "persist": False},
-        "lease-database": {"type": "memfile", "name": f"{state}/leases.csv", "lfc-interval": 0},
-        "expired-leases-processing": {
-            "reclaim-timer-wait-time": 1, "hold-reclaimed-time": 0, "flush-reclaimed-timer-wait-time": 1,
-            "max-reclaim-leases": 0, "max-reclaim-time": 0,
-        },
-        "host-reservation-identifiers": ["duid"],
-        "relay-supplied-options": ["17"],
-        "option-data": [{"name": "solmax-rt", "data": str(RETRY)}],
-        "preferred-lifetime": PREFERRED, "valid-lifetime": VALID, "renew-timer": RENEW, "rebind-timer": REBIND,
-        "subnet6": [{
-            "id": 1, "subnet": "fe80::/64", "interface": "aero0", "rapid-commit": True,
-            "reservations": reservations,
-        }],
-    }  # fmt: skip
-    return json.dumps({"Dhcp6": document | more})
-
-
-def delegated(prefix: str) -> str:
-    """A prefix as DHCPv6 has it."""
-    address, length = prefix.split("/")
-    return prefix if ":" in prefix else f"::ffff:{address}/{96 + int(length)}"

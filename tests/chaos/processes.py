@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import threading
 import time
@@ -18,11 +17,11 @@ _END_SEC = 10
 class Supervised:
     """One daemon; ``command`` is run again half a second after it ended, until :meth:`stop`."""
 
-    def __init__(self, name: str, command: list[str], log: Path, variables: dict[str, str]) -> None:
+    def __init__(self, name: str, command: list[str], log: Path) -> None:
         self.name = name
         self.log = log
         self.starts = 0
-        self._command, self._variables = command, os.environ | variables
+        self._command = command
         self._process: subprocess.Popen | None = None
         self._lock = threading.Lock()
         self._wanted = False
@@ -40,7 +39,7 @@ class Supervised:
             log.write(f"---- start {self.starts}\n")
             log.flush()
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, env=self._variables
+                self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
             )
 
     def look(self) -> None:

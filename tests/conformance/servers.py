@@ -5,21 +5,22 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import shutil
 import socket
 from collections.abc import Callable, Iterator
 
+from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical
+
 from tests.conformance import packets as p
 from tests.conformance.bench import Bench
 from tests.conformance.fakes import FakeClient, FakeDhcp
+from tests.kea import OwnKea, bring
 from tests.namespaces import inside
 
 _numbers = itertools.count(1)
 
 # s2 writes AERO's options as the draft does.
 LAYOUT_OF = {"s1": "rfc8415", "s2": "draft52"}
-KEA_LEASE = {"preferred-lifetime": 3600, "valid-lifetime": 7200, "renew-timer": 1000, "rebind-timer": 2000}
 
 
 @contextlib.contextmanager
@@ -110,31 +111,11 @@ def kea_server(prepare: Callable[[Bench], object] = lambda bench: None) -> Itera
 
 def _start_kea(bench: Bench) -> None:
     """Kea as role ``server`` sets it up, with one reservation."""
-    files = bench.directory / "kea"
-    files.mkdir()
-    prefixes = [bench.client.acps[0], _delegated(bench.client.acps[1])]
-    config = {
-        "interfaces-config": {"interfaces": ["aero0"]},
-        "lease-database": {"type": "memfile", "persist": False},
-        "server-id": {"type": "EN", "enterprise-id": 45282, "identifier": "AE000000000B", "persist": False},
-        "expired-leases-processing": {"reclaim-timer-wait-time": 1, "hold-reclaimed-time": 0,
-                                      "flush-reclaimed-timer-wait-time": 1},
-        "host-reservation-identifiers": ["duid"],
-        "relay-supplied-options": ["17"],
-        **KEA_LEASE,
-        "subnet6": [{"id": 1, "subnet": "fe80::/64", "interface": "aero0", "rapid-commit": True,
-                     "reservations": [{"duid": bench.client.duid.hex(), "prefixes": prefixes}]}],
-        "loggers": [{"name": "kea-dhcp6", "severity": "INFO", "output_options": [{"output": "stdout"}]}],
-    }  # fmt: skip
-    (files / "kea.json").write_text(json.dumps({"Dhcp6": config}))
-    bench.spawn("kea", "s1", "kea-dhcp6", "-c", f"{files}/kea.json", KEA_PIDFILE_DIR=str(files), KEA_LOCKFILE_DIR=str(files))
+    kea = OwnKea(bench.directory / "s1")
+    kea.configure()
+    bring(kea, [canonical(bench.client.duid.hex(), bench.client.acps)])
+    bench.spawn("kea", "s1", *kea.command)
     bench.wait_for(lambda: "DHCP6_STARTED" in bench.log("kea"), 15, "Kea")
-
-
-def _delegated(acp: str) -> str:
-    """An IPv4 prefix as it is delegated."""
-    address, _slash, length = acp.partition("/")
-    return f"::ffff:{address}/{96 + int(length)}"
 
 
 def relay_reply_to(bench: Bench, server: str, data: bytes) -> None:

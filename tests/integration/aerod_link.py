@@ -5,25 +5,26 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
-import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical
+
 from aerod import aeroctl
 from tests import namespaces
+from tests.kea import OwnKea, bring
 from tests.namespaces import Namespaces, wait_for
 
-__all__ = ["ACP4", "ACP6", "DUID", "OUTSIDE4", "OUTSIDE6", "OWN4", "OWN6", "ROOT", "Link", "missing", "running_link", "wait_for"]
+__all__ = ["ACP4", "ACP6", "DUID", "LINE", "OUTSIDE4", "OUTSIDE6", "OWN4", "OWN6", "ROOT", "Link", "missing", "running_link", "wait_for"]
 
 ROOT = Path(__file__).resolve().parents[2]
 DUID = "000200000009c0ffee01"
 ACP6, ACP4 = "2001:db8:1:2::/64", "198.51.100.32/28"
 OWN6, OWN4 = "2001:db8:1:2::1", "198.51.100.33"
-LEASE_COMMANDS = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/kea/hooks/libdhcp_lease_cmds.so"
+LINE = canonical(DUID, [ACP6, ACP4])
 OUTSIDE6, OUTSIDE4 = "3fff:1::1", "198.18.0.1"
 
 _CONFIG = """
@@ -131,49 +132,16 @@ class Link(Namespaces):
         command = (*self.command, "--eun", "--config", f"{files}/aerod.toml", "--run-dir", str(files))
         self.spawn("eun", "c", *command, cwd=ROOT, RUNTIME_DIRECTORY=str(self.directory / "h"))
 
-    def start_kea(self) -> None:
-        """Start Kea on the Server with the reservations of the Client."""
-        files = self.directory / "s"
-        self.write_kea_config()
-        variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
-        self.spawn("kea", "s", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+    @property
+    def kea(self) -> OwnKea:
+        """Kea of s."""
+        return OwnKea(self.directory / "s")
 
-    def write_kea_config(self, acps: tuple[str, ...] = (ACP6, "::ffff:198.51.100.32/124")) -> None:
-        """Write Kea's configuration, with these prefixes for the Client."""
-        files = self.directory / "s"
-        reservation = {"duid": DUID, "prefixes": acps}
-        leases = {"type": "memfile", "name": f"{files}/leases.csv", "lfc-interval": 0}
-        document = {
-            "interfaces-config": {
-                "interfaces": ["aero0"],
-                "service-sockets-max-retries": 1000,
-                "service-sockets-retry-wait-time": 500,
-            },
-            "control-socket": {"socket-type": "unix", "socket-name": f"{files}/kea.sock"},
-            "hooks-libraries": [{"library": LEASE_COMMANDS}],
-            "server-id": {"type": "EN", "enterprise-id": 45282, "identifier": "AE0B", "persist": False},
-            "lease-database": leases,
-            "preferred-lifetime": 3600,
-            "valid-lifetime": 7200,
-            "renew-timer": 1000,
-            "rebind-timer": 2000,
-            "relay-supplied-options": ["17"],
-            "mac-sources": ["duid"],
-            "host-reservation-identifiers": ["duid"],
-            "subnet6": [{
-                "id": 1, "subnet": "fe80::/64", "interface": "aero0", "rapid-commit": True,
-                "reservations": [reservation] if acps else [],
-            }],
-        }
-        (files / "kea.json").write_text(json.dumps({"Dhcp6": document}))
-
-    def ask_kea(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """Kea's answer on its control socket."""
-        request = {"command": command, **({"arguments": arguments} if arguments else {})}
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(self.directory / "s" / "kea.sock"))
-            connection.sendall(json.dumps(request).encode())
-            return json.loads(connection.makefile().read())
+    def start_kea(self, lines: Sequence[str] = (LINE,)) -> None:
+        """Start Kea on the Server with this table."""
+        self.kea.configure()
+        bring(self.kea, lines)
+        self.spawn("kea", "s", *self.kea.command)
 
     def start_name_server(self, address: str, server: str) -> None:
         """Start a name server on the Relay, that logs who asks it, and point the Client to it."""

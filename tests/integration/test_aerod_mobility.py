@@ -16,7 +16,8 @@ import time
 
 import pytest
 
-from tests.integration.aerod_link import ACP4, ACP6, OUTSIDE6, OWN6, Link, missing, wait_for
+from tests.integration.aerod_link import ACP4, ACP6, LINE, OUTSIDE6, OWN6, Link, missing, wait_for
+from tests.kea import OwnKea, bring
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
@@ -93,13 +94,11 @@ class TwoServers(Link):
                 return
 
     def start_second_kea(self) -> None:
-        """Kea of s2: that of s with other names."""
-        text = (self.directory / "s" / "kea.json").read_text()
-        files = self.directory / "s2"
-        text = text.replace(str(self.directory / "s") + "/", f"{files}/").replace("AE0B", "AE0C")
-        (files / "kea.json").write_text(text)
-        variables = {"KEA_PIDFILE_DIR": str(files), "KEA_LOCKFILE_DIR": str(files)}
-        self.spawn("kea2", "s2", "kea-dhcp6", "-c", f"{files}/kea.json", **variables)
+        """Start Kea of s2."""
+        kea = OwnKea(self.directory / "s2")
+        kea.configure(aero_id=12)
+        bring(kea, [LINE])
+        self.spawn("kea2", "s2", *kea.command)
 
 
 @pytest.fixture

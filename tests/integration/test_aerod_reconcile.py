@@ -71,7 +71,7 @@ def test_the_interface_removed(link, node) -> None:
         wait_for(lambda: routes(link) == {ACP6, ACP4}, 5)
         link.routes_of_bird(node)
         # Its sockets are on the old interface.
-        assert link.ask_kea("config-reload")["result"] == 0
+        link.kea.load()
     else:
         wait_for(link.has_lease, 5)
     assert wait_for(lambda: link.pings("c", OUTSIDE6), 5)
@@ -114,7 +114,7 @@ def audit(link: Link) -> dict:
 
 
 def leases(link: Link) -> list[str]:
-    rows = link.ask_kea("lease6-get-all").get("arguments", {}).get("leases", [])
+    rows = link.kea.ask("lease6-get-all").get("arguments", {}).get("leases", [])
     return sorted(row["ip-address"] for row in rows)
 
 
@@ -122,8 +122,7 @@ def test_a_lease_deleted_in_kea(link) -> None:
     """An operator's hand: the Client renews and has it again, everywhere."""
     wait_for(lambda: len(leases(link)) == 2)
     before = leases(link)
-    end = {"type": "IA_PD", "ip-address": ACP6.partition("/")[0]}
-    assert link.ask_kea("lease6-del", **end)["result"] == 0
+    assert link.kea.free([ACP6]) == []
     wait_for(lambda: leases(link) == before, 25)
     assert routes(link) == {ACP6, ACP4}
     wait_for(lambda: audit(link).get("neighbors_without_lease") == {"count": 0, "sample": []}, 25)
@@ -132,7 +131,7 @@ def test_a_lease_deleted_in_kea(link) -> None:
 def test_a_lease_of_nobody(link) -> None:
     """What aerod does not know at the second look is ended in Kea."""
     stray = {"type": "IA_PD", "ip-address": "2001:db8:99::", "prefix-len": 64, "duid": "00:02:03:04", "iaid": 1}
-    assert link.ask_kea("lease6-add", **stray, **{"subnet-id": 1})["result"] == 0
+    assert link.kea.ask("lease6-add", **stray, **{"subnet-id": 1})["result"] == 0
     assert len(leases(link)) == 3
     wait_for(lambda: len(leases(link)) == 2, 40)
 

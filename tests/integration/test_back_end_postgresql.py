@@ -11,7 +11,8 @@ from ansible_collections.aero.link.plugins.module_utils import _acp_install as i
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical, difference, table_hash
 from ansible_collections.aero.link.plugins.module_utils._back_end import BackEndError
 
-from tests.integration.postgres import BackEnd, Server
+from tests.kea import bring
+from tests.postgres import BackEnd, Server
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("psql"), reason="needs root and PostgreSQL"
@@ -39,11 +40,6 @@ def database(server):
     back_end.prepare()
     back_end._sql("DELETE FROM hosts;")
     return back_end
-
-
-def bring(database, lines):
-    database.stage(lines, difference(lines, database.lines()))
-    database.switch()
 
 
 def test_a_server_without_the_database_has_an_empty_table(server):

@@ -7,26 +7,23 @@ Needs root, Kea, PostgreSQL and ISC dhcpd.
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import socket
 import subprocess
-import tempfile
-from pathlib import Path
 
 import pytest
-from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical, difference
+from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical
 from ansible_collections.aero.link.plugins.module_utils._back_end_isc import Isc
-from ansible_collections.aero.link.plugins.module_utils._back_end_kea import Kea
 
 from tests.integration import aerod_link
-from tests.integration.aerod_link import ACP4, ACP6, DUID, Link, wait_for
-from tests.integration.postgres import BackEnd, Server
-from tests.integration.role_templates import AS_KEA, ROLE, render
+from tests.integration.aerod_link import ACP4, ACP6, LINE, Link, wait_for
+from tests.kea import bring
 from tests.namespaces import inside
+from tests.postgres import BackEnd, Server
+from tests.role_templates import ROLE, render
 
 LINES = [
-    canonical(DUID, [ACP6, ACP4]),
+    LINE,
     canonical("00020000b0e200000007", ["2001:db8:7::/48", "198.51.100.64/28"]),
 ]
 
@@ -34,15 +31,6 @@ pytestmark = pytest.mark.skipif(
     bool(aerod_link.missing()) or not shutil.which("dhcpd") or not shutil.which("psql"),
     reason="needs root, Kea, PostgreSQL and dhcpd",
 )
-
-
-@pytest.fixture
-def place():
-    """A directory that other users may enter."""
-    place = Path(tempfile.mkdtemp(prefix="aero-back-end-", dir="/var/tmp"))
-    place.chmod(0o755)
-    yield place
-    shutil.rmtree(place)
 
 
 @pytest.fixture
@@ -63,18 +51,6 @@ def database():
     server.destroy()
 
 
-def start_kea(link: Link, place: Path, backend: str, *prefix: str, **replaced: str) -> None:
-    text = render("kea-dhcp6.conf.j2", backend)
-    for path, own in {"/run/kea": str(place), "/var/lib/kea": str(place), **replaced}.items():
-        text = text.replace(path, own)
-    (place / "kea.conf").write_text(text)
-    (place / "kea.conf").chmod(0o644)
-    shutil.chown(place, "_kea")
-    variables = {"KEA_PIDFILE_DIR": str(place), "KEA_LOCKFILE_DIR": "none"}
-    link.start("s")
-    link.spawn("dhcp", "s", *prefix, "kea-dhcp6", "-c", str(place / "kea.conf"), **variables)
-
-
 def has_both(link: Link) -> bool:
     leases = [lease for lease in link.ask("c", "leases") or [] if lease["state"] == "bound"]
     return any([entry["prefix"] for entry in lease["prefixes"]] == [ACP6, ACP4] for lease in leases)
@@ -86,27 +62,26 @@ def told_to_ask(link: Link) -> list[float]:
     return [association["longest_wait"] for association in state["associations"]]
 
 
-def test_kea_with_reservations(link, place):
-    (place / "reservations").write_text(Kea().text(LINES))
-    start_kea(link, place, "kea", **{Kea.path: str(place / "reservations")})
+def test_kea_with_reservations(link):
+    link.start("s")
+    link.start_kea(LINES)
     wait_for(lambda: has_both(link))
     assert told_to_ask(link) == [120]
 
 
-def test_kea_with_postgresql(link, place, database):
+def test_kea_with_postgresql(link, database):
     """No password: Kea is who it is. Without the database it is silent, and answers when that is back."""
     back_end = BackEnd(database)
     back_end.prepare()
-    back_end.stage(LINES, difference(LINES, []))
-    back_end.switch()
-    start_kea(link, place, "kea_postgresql", *AS_KEA, **{"/run/postgresql": str(database.socket)})
+    bring(back_end, LINES)
+    link.kea.configure("kea_postgresql", database=database.socket)
+    link.start("s")
+    link.spawn("dhcp", "s", *link.kea.command)
     wait_for(lambda: has_both(link))
     assert told_to_ask(link) == [120]
 
     # A change needs no word to Kea: the next message is answered by it.
-    other = [LINES[1]]
-    back_end.stage(other, difference(other, LINES))
-    back_end.switch()
+    bring(back_end, LINES[1:])
     forget(link)
     wait_for(lambda: any(lease["status"] for lease in link.ask("c", "leases") or []))
 
@@ -117,8 +92,7 @@ def test_kea_with_postgresql(link, place, database):
     assert not link.has_lease()
     assert all(not lease["status"] for lease in link.ask("c", "leases")), "silence is no refusal"
     database.start()
-    back_end.stage(LINES, difference(LINES, back_end.lines()))
-    back_end.switch()
+    bring(back_end, LINES)
     wait_for(lambda: has_both(link), 60)
 
 
@@ -130,35 +104,36 @@ def forget(link: Link) -> None:
     wait_for(lambda: link.ask("c", "status"))
 
 
-def start_isc(link: Link, place: Path, lines: list[str]) -> None:
+def start_isc(link: Link, lines: list[str]) -> None:
     """On a TAP device, since it takes no TUN."""
-    config = link.directory / "s" / "aerod.toml"
+    files = link.directory / "s"
+    config = files / "aerod.toml"
     config.write_text(config.read_text().replace("[server]\n", '[server]\ndhcp_interface = "aero-dhcp0"\n'))
     link.prepare("s")
     link.start("s")
-    (place / "hosts").write_text(Isc().text(lines))
-    text = render("dhcpd6.conf.j2", "isc").replace(Isc.path, str(place / "hosts"))
-    (place / "dhcpd.conf").write_text(re.sub(r"/var/lib/dhcp", str(place), text))
-    (place / "dhcpd6.leases").touch()
+    (files / "hosts").write_text(Isc().text(lines))
+    text = render("dhcpd6.conf.j2", "isc").replace(Isc.path, f"{files}/hosts")
+    (files / "dhcpd.conf").write_text(text.replace("/var/lib/dhcp", str(files)))
+    (files / "dhcpd6.leases").touch()
     wait_for(lambda: link.ask("s", "status"))
-    link.spawn("dhcp", "s", "dhcpd", "-6", "-f", "-q", "--no-pid", "-cf", f"{place}/dhcpd.conf", "aero-dhcp0")
+    link.spawn("dhcp", "s", "dhcpd", "-6", "-f", "-q", "--no-pid", "-cf", f"{files}/dhcpd.conf", "aero-dhcp0")
 
 
-def test_isc_dhcpd(link, place):
+def test_isc_dhcpd(link):
     """The two prefixes are told apart by their lengths."""
-    start_isc(link, place, LINES)
+    start_isc(link, LINES)
     wait_for(lambda: has_both(link), 30)
     assert told_to_ask(link) == [120]
 
 
 @pytest.mark.parametrize(("backend", "interface"), [("kea", "aero0"), ("isc", "aero-dhcp0")])
-def test_who_is_refused_is_told_when_to_ask_again(link, place, backend, interface):
+def test_who_is_refused_is_told_when_to_ask_again(link, backend, interface):
     """Or it would ask after an hour, and its line in the table be of no use until then."""
     if backend == "isc":
-        start_isc(link, place, LINES[1:])
+        start_isc(link, LINES[1:])
     else:
-        (place / "reservations").write_text(Kea().text(LINES[1:]))
-        start_kea(link, place, "kea", **{Kea.path: str(place / "reservations")})
+        link.start("s")
+        link.start_kea(LINES[1:])
     wait_for(lambda: link.ask("s", "status"))
     with inside(link.prefix + "s"):
         wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))  # ETH_P_ALL
@@ -178,11 +153,11 @@ def received(wire: socket.socket) -> bytes:
         return b""
 
 
-def test_dhcpd_refuses_what_it_should(place):
-    (place / "hosts").write_text(Isc().text(LINES).replace("/48", "/129"))
-    (place / "dhcpd.conf").write_text(render("dhcpd6.conf.j2", "isc").replace(Isc.path, str(place / "hosts")))
-    command = ["sh", str(ROLE / "files" / "dhcpd-check"), str(place / "dhcpd.conf")]
+def test_dhcpd_refuses_what_it_should(tmp_path):
+    (tmp_path / "hosts").write_text(Isc().text(LINES).replace("/48", "/129"))
+    (tmp_path / "dhcpd.conf").write_text(render("dhcpd6.conf.j2", "isc").replace(Isc.path, str(tmp_path / "hosts")))
+    command = ["sh", str(ROLE / "files" / "dhcpd-check"), str(tmp_path / "dhcpd.conf")]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 1
-    (place / "hosts").write_text(Isc().text(LINES))
+    (tmp_path / "hosts").write_text(Isc().text(LINES))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

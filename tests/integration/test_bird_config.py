@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.role_templates import template
 from tests.namespaces import Namespaces, run, wait_for
+from tests.role_templates import template
 
 # x1.conf: the peer outside.  rogue.conf: a Server gone wrong.
 CONFIGS = Path(__file__).parent / "bird"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.aero.link.plugins.module_utils._back_end_kea import Kea
 
-from tests.integration.role_templates import ROLE, render
+from tests.role_templates import ROLE, render
 
 LINES = [
     "00020000b0e200000001 2001:db8:1::/56 198.51.100.32/28\n",

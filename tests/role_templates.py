@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from ansible.plugins.filter.core import FilterModule as CoreFilters
 from ansible.plugins.test.core import TestModule as CoreTests
 
-ROLES = Path(__file__).parents[2] / "roles"
+ROLES = Path(__file__).parents[1] / "roles"
 ROLE = ROLES / "server"
-# Kea as the user that its unit runs it as: PostgreSQL knows it by that.
-AS_KEA = ("setpriv", "--reuid=_kea", "--regid=_kea", "--clear-groups", "--inh-caps=+net_bind_service",
-          "--ambient-caps=+net_bind_service")  # fmt: skip
 
 
 def template(role: str, name: str) -> jinja2.Template:
@@ -26,10 +24,10 @@ def template(role: str, name: str) -> jinja2.Template:
     return environment.from_string((ROLES / role / "templates" / name).read_text())
 
 
-def render(name: str, backend: str, aero_id: int = 11) -> str:
-    """The template ``name`` of a Server with this ID and DHCPv6 back end."""
+def render(name: str, backend: str, aero_id: int = 11, **more: Any) -> str:
+    """The template ``name`` of a Server with this ID and DHCPv6 back end, and ``more`` of the link."""
     link = {
         "hosts": {"s": {"id": aero_id}}, "dhcp_backend": backend,
         "lease_preferred": 3600, "lease_valid": 7200, "lease_renew": 1000, "lease_rebind": 2000, "lease_retry": 120,
     }  # fmt: skip
-    return template("server", name).render(aero_link=link, inventory_hostname="s")
+    return template("server", name).render(aero_link=link | more, inventory_hostname="s")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ ROLES = Path(__file__).parents[1] / "roles"
 ROLE = ROLES / "server"
 
 
-def template(role: str, name: str) -> jinja2.Template:
-    """A template of a role, with Ansible's own filters and tests."""
+def template(role: str, name: str, filters: dict[str, Callable] | None = None) -> jinja2.Template:
+    """A template of a role, with Ansible's own filters and tests, and ``filters``."""
     environment = jinja2.Environment(
         trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters.update(CoreFilters().filters())
+    # Ansible's own "default" works in its own environment alone.
+    environment.filters = CoreFilters().filters() | environment.filters | (filters or {})
     environment.tests.update(CoreTests().tests())
     return environment.from_string((ROLES / role / "templates" / name).read_text())
 

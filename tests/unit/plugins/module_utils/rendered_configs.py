@@ -5,17 +5,13 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from pathlib import Path
 
-import jinja2
-from ansible.plugins.filter.core import FilterModule
 from ansible_collections.aero.link.plugins.filter import addresses, keys
 from ansible_collections.aero.link.plugins.lookup.acp_keys import LookupModule
 from ansible_collections.aero.link.plugins.module_utils import _acp_compiled, _model
 
 from aerod import config
-
-TEMPLATES = Path(__file__).resolve().parents[4] / "roles" / "node" / "templates"
+from tests import role_templates
 
 
 def rendered(hosts, groups, template="aerod.toml.j2", has="role"):
@@ -29,16 +25,11 @@ def rendered(hosts, groups, template="aerod.toml.j2", has="role"):
 
 
 def _rendered(hosts, link, template, has):
-    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
-    # Ansible's own "default" works in its own environment alone.
-    for name, function in FilterModule().filters().items():
-        environment.filters.setdefault(name, function)
     own = addresses.FilterModule().filters() | keys.FilterModule().filters()
-    environment.filters.update({f"aero.link.{name}": function for name, function in own.items()})
-    environment.globals["query"] = lambda _name, *terms: LookupModule().run(terms, {"aero_link": link})
-    template = environment.from_string((TEMPLATES / template).read_text())
+    made = role_templates.template("node", template, {f"aero.link.{name}": each for name, each in own.items()})
+    more = {"aero_link": link, "hostvars": hosts, "query": lambda _name, *terms: LookupModule().run(terms, {"aero_link": link})}
     return {
-        name: template.render(hosts[name], aero_link=link, _node_me=me, inventory_hostname=name, hostvars=hosts)
+        name: made.render(hosts[name], _node_me=me, inventory_hostname=name, **more)
         for name, me in link["hosts"].items() if me["role"] != "name_server" and me[has]
     }
 

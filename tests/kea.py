@@ -35,8 +35,11 @@ class OwnKea(Kea):
         self.path, self.config = f"{place or directory}/reservations.json", f"{directory}/kea.conf"
         self.socket = f"{directory}/kea.sock"
         self.checker, self.needs = ("sh", str(ROLE / "files" / "kea-check")), (self.config,)
+        # As the unit's drop-in control.conf has it.
+        first = f"umask 007; rm -f {directory}/kea.kea-dhcp6.pid"
         variables = (f"KEA_PIDFILE_DIR={directory}", "KEA_LOCKFILE_DIR=none")
-        self.command = ("env", *variables, *_AS_KEA, "kea-dhcp6", "-c", self.config)
+        daemon = ("env", *variables, *_AS_KEA, "kea-dhcp6", "-c", self.config)
+        self.command = ("sh", "-c", f'{first}; exec "$@"', "kea", *daemon)
 
     def configure(
         self, back_end: str = "kea", aero_id: int = 11, leases: Path | None = None, database: Path | None = None,
@@ -50,7 +53,8 @@ class OwnKea(Kea):
             text = text.replace(path, str(own))
         Path(self.config).write_text(text)
         for directory in (self.directory, leases):
-            shutil.chown(directory, "_kea")
+            shutil.chown(directory, group="_kea")
+            directory.chmod(0o775)
 
     def load(self) -> None:
         """Have it read its configuration again, if it runs."""

@@ -88,8 +88,7 @@ class Node:
                 "bird", "-f", "-c", f"{files}/bird.conf", "-s", f"{files}/bird.ctl", "-P", f"{files}/bird.pid",
             ],
             "postgresql": self._cluster.command if self._cluster else [],
-            # As the unit does: what it leaves when it is killed at the wrong moment would stop it for good.
-            "kea": ["sh", "-c", f'rm -f {files}/*.kea-dhcp6.pid; exec "$@"', "kea", *self.kea.command],
+            "kea": self.kea.command,
         }[kind]  # fmt: skip
         return ["ip", "netns", "exec", self.namespace, *command], self.run_dir / f"{kind}.log"
 

@@ -28,8 +28,9 @@ KEYS = {"r": _SECRET_TABLE, "s": _SECRET_TABLE, "c": f'[[signature_key]]\nid = 1
 
 
 def with_capabilities(command: list[str], *names: str) -> list[str]:
-    """``command`` with these capabilities and no others, as its unit has it run."""
-    return ["setpriv", "--bounding-set", ",".join(["-all", *(f"+{name}" for name in names)]), *command]
+    """``command`` with these capabilities and no others, in Kea's group, as its unit has it run."""
+    bounds = ",".join(["-all", *(f"+{name}" for name in names)])
+    return ["setpriv", "--groups", "_kea", "--bounding-set", bounds, *command]
 
 
 def built(

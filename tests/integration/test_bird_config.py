@@ -236,6 +236,7 @@ def test_relay_without_servers_is_not_used_from_outside(net):
 
 def test_one_server_is_enough(net):
     """The ASPs stay outside while any Server is there, and leave with the last one."""
+    wait_for(lambda: all(asp in net.birdc("r1", "show", "route", "protocol", "s2") for asp in ASPS), WAIT, "r1 has s2's ASPs")
     net.stop("s1")
     wait_for(lambda: "2001:db8:1::/56" not in net.kernel("r1"), WAIT, "s1's Clients are gone")
     assert set(net.seen_outside("r1")) == set(ASPS)

@@ -76,6 +76,12 @@ def aeroctl(node: str, command: str) -> object:
     return json.loads(on_node(node, f"aeroctl {command} --json"))
 
 
+def attach_anew(client: str) -> None:
+    """Have a Client give its leases back and get them again."""
+    on_node(client, "aeroctl release; sleep 1; systemctl restart aerod")
+    wait_for(lambda: [lease["state"] for lease in aeroctl(client, "leases")] == ["bound", "bound"], f"leases of {client}")
+
+
 def wait_for(condition: Callable[[], object], what: str, timeout: float = 30.0) -> object:
     """Poll ``condition`` until it is true, at most ``timeout`` seconds; else the test fails with ``what``."""
     deadline = time.monotonic() + timeout

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from tests.lab.door import aeroctl, on_node, run_playbook
+import pytest
+
+from tests.lab.door import aeroctl, attach_anew, on_node, run_playbook
 from tests.lab.other_client import ask, prefixes
 from tests.lab.other_table import other_table
 
+C1_ACP = "2001:db8:1000:2000::/56"
 DUID, ACP = "000200007ed900000107", "2001:db8:2004::/48"  # client7 of inventories/lab
-KEY = "5ec2e7" * 8
+KEYS = {ACP: "5ec2e7" * 8, C1_ACP: "c1c1c1" * 8}
 AEROD = "systemctl show -p MainPID,ActiveEnterTimestampMonotonic aerod"
 
 
@@ -30,20 +33,38 @@ def test_only_the_daemon_may_read_its_keys():
         assert on_node(node, "stat -c '%U %a' /etc/aero/dhcp_keys").split() == ["aero", "400"]
 
 
-def test_a_client_with_a_key_of_its_own_in_the_table():
-    """enroll.yml brings it, no daemon starts anew, and nobody else can read it."""
+def with_keys(lines: list[str]) -> list[str]:
+    """The rows of a table, c1 and client7 with keys of their own."""
+    heading, *rows = lines
+    return [f"{heading},key", *(row if row.startswith("#") else f"{row},{key_of(row)}" for row in rows)]
 
-    def with_key(lines: list[str]) -> list[str]:
-        rows = [line if line.startswith("#") else f"{line},{KEY if ACP in line else ''}" for line in lines]
-        return [f"{lines[0]},key", *rows[1:]]
 
-    before = on_node("s1", AEROD)
-    with other_table(with_key) as inventory:
+def key_of(row: str) -> str:
+    return next((key for acp, key in KEYS.items() if acp in row), "")
+
+
+@pytest.fixture
+def key_as_before():
+    """For c1, whose own key is worth nothing once the table is the lab's again."""
+    yield
+    run_playbook("site", "--limit", "c1")
+    attach_anew("c1")
+
+
+@pytest.mark.usefixtures("key_as_before")
+def test_clients_with_keys_of_their_own_in_the_table():
+    """enroll.yml brings them to the Servers, site.yml to c1; no daemon starts anew, and nobody else can read them."""
+    before = {node: on_node(node, AEROD) for node in ("s1", "c1")}
+    with other_table(with_keys) as inventory:
         run = run_playbook("enroll", "--diff", inventory=inventory)
-        assert run.changed.keys() >= {"s1", "s2"} and KEY not in run.output
+        assert run.changed.keys() >= {"s1", "s2"}
         assert run_playbook("enroll", inventory=inventory).changed == {}
-        assert prefixes(ask("solicit", DUID, sign=False, key=KEY)) == [ACP]
+        assert prefixes(ask("solicit", DUID, sign=False, key=KEYS[ACP])) == [ACP]
         assert ask("solicit", DUID) is None, "the key that follows from the secret is no longer its own"
+        site = run_playbook("site", "--limit", "c1", "--diff", inventory=inventory)
+        assert site.changed.keys() == {"c1"}
+        assert not any(key in run.output + site.output for key in KEYS.values())
+        assert {node: on_node(node, AEROD) for node in before} == before
+        attach_anew("c1")
     assert prefixes(ask("solicit", DUID)) == [ACP]
-    assert on_node("s1", AEROD) == before
     assert on_node("s1", "stat -c '%U %a' /etc/aero/client_keys").split() == ["aero", "400"]

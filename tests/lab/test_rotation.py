@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.door import ROOT, aeroctl, on_node, run_playbook, wait_for
+from tests.lab.door import ROOT, aeroctl, attach_anew, on_node, run_playbook
 
 CLIENTS, SERVERS = {"c1", "c2"}, {"s1", "s2"}
 AEROD = "systemctl show -p MainPID,ActiveEnterTimestampMonotonic aerod"
@@ -28,7 +28,7 @@ def secrets(tmp_path) -> Iterator[Path]:
     yield path
     run_playbook("site")
     for client in CLIENTS:
-        renewed(client)
+        attach_anew(client)
     run_playbook("verify")
 
 
@@ -39,12 +39,6 @@ def rotate(secrets: Path, *arguments: str, ok: bool = True):
 
 def keys(node: str) -> list[int]:
     return aeroctl(node, "status")["authentication"]["keys"]
-
-
-def renewed(client: str) -> None:
-    """Let a Client get its leases anew."""
-    on_node(client, "aeroctl release; sleep 1; systemctl restart aerod")
-    wait_for(lambda: [lease["state"] for lease in aeroctl(client, "leases")] == ["bound", "bound"], f"leases of {client}")
 
 
 def test_rotation(secrets):
@@ -70,7 +64,7 @@ def test_rotation(secrets):
     assert too_early.code != 0 and "the old key is still needed" in too_early.output
     assert keys("s1") == [2, 1]
     for client in CLIENTS:
-        renewed(client)
+        attach_anew(client)
     assert rotate(secrets, "-e", "rotation=end").changed.keys() == SERVERS
     assert [keys(node) for node in ("s1", "s2")] == [[2], [2]]
     assert rotate(secrets, "-e", "rotation=end").changed == {}

@@ -41,8 +41,8 @@ ALWAYS = {"aero_client_server_addresses": ["203.0.113.11", "203.0.113.12"]}
 NO_LIMITS = ALWAYS | {"aero_move_interval": 0, "aero_damping_limit": 0}
 # What else runs on the machine shall not be measured; see :func:`set_priority`.
 BEFORE_OTHERS = -15
-# Moves of these take so long, or are so much alike, that fewer tell enough.
-MOST = {"nat25": 10, "rebind_lost": 10, "plain_host": 3}
+# Moves of these are so much alike that fewer tell enough.
+MOST = {"rebind_lost": 10, "plain_host": 3}
 
 
 def kinds(interval: float, random: Random) -> dict[str, Callable[[], Kind]]:

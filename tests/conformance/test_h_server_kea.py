@@ -50,8 +50,8 @@ def test_aero_129_unknown_client(link):
     assert link.stranger.routes("s1") == link.stranger.routes("r1") == []
 
 
-def test_aero_135_kea_returns_what_the_relay_agent_supplies(client):
-    """ALLAREP and ASPADV stand once in Kea's Reply, prefixes of both families beside them."""
+def test_aero_135_options_of_a_reply_by_kea(client):
+    """ALLAREP and ASPADV stand there once, whoever of Kea and its relay agent put them in, beside prefixes of both families."""
     reply = client.attach()
     assert granted(reply) == list(client.acps)
     assert reply.aero() == {p.ALLAREP: p.allarep(client.address, client.port), p.ASPADV: p.aspadv("2001:db8::/32", "192.0.2.0/24")}

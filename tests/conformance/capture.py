@@ -252,7 +252,7 @@ class Capture(Reader):
 
     def __init__(self, namespace: str, interface: str | None = None, outgoing: bool = False) -> None:
         """Take what enters ``interface`` (or any), and what leaves it too if ``outgoing``."""
-        self.frames: list[Frame] = []
+        self._frames: list[Frame] = []
         self._changed = threading.Condition()
         self._outgoing = outgoing
         with inside(namespace):
@@ -276,25 +276,45 @@ class Capture(Reader):
             super().close()
 
     def _readable(self, one: socket.socket) -> None:
-        try:
-            data, control, _flags, (interface, _protocol, kind, hardware, _mac) = one.recvmsg(65535, _CONTROL)
-        except OSError:  # the interface went down
-            return
-        if (kind == _OUTGOING) > self._outgoing or interface == "br0":
-            return
-        packet = data[14:] if hardware in _WITH_MAC else data
         with self._changed:
-            self.frames.append(Frame(_arrival(control), interface, kind == _OUTGOING, packet))
-            self._changed.notify_all()
+            if self._take(one):
+                self._changed.notify_all()
+
+    def _take(self, one: socket.socket) -> bool:
+        """Take one frame from the kernel; return whether there was any."""
+        try:
+            data, control, _flags, place = one.recvmsg(65535, _CONTROL, socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:  # the interface went down
+            return one.fileno() >= 0
+        interface, _protocol, kind, hardware, _mac = place
+        if (kind == _OUTGOING) <= self._outgoing and interface != "br0":
+            packet = data[14:] if hardware in _WITH_MAC else data
+            self._frames.append(Frame(_arrival(control), interface, kind == _OUTGOING, packet))
+        return True
+
+    @property
+    def frames(self) -> list[Frame]:
+        """What came until now."""
+        with self._changed:
+            self._catch_up()
+            return list(self._frames)
 
     def clear(self) -> None:
         """Forget what came until now."""
         with self._changed:
-            self.frames = []
+            self._catch_up()
+            self._frames = []
+
+    def _catch_up(self) -> None:
+        """Take what the thread has not got round to: another capture may have been quicker."""
+        while self._take(*self._sockets):
+            pass
 
     def find(self, condition: Condition) -> list[Frame]:
-        """What came until now."""
-        return [frame for frame in list(self.frames) if _holds(condition, frame)]
+        """Those of the ``frames`` for which ``condition`` is true."""
+        return [frame for frame in self.frames if _holds(condition, frame)]
 
     def wait_for(self, condition: Condition, seconds: float = 5.0) -> Frame:
         """The first frame since the start (or the last ``clear``) for which ``condition`` is true."""
@@ -306,13 +326,13 @@ class Capture(Reader):
         at, found = 0, []
         with self._changed:
             while True:
-                fresh, at = self.frames[at:], len(self.frames)
+                fresh, at = self._frames[at:], len(self._frames)
                 found += [frame for frame in fresh if _holds(condition, frame)]
                 if len(found) >= count:
                     return found[:count]
                 left = end - time.monotonic()
                 if left <= 0:
-                    seen = "\n".join(repr(frame) for frame in self.frames[-200:] if frame.protocol in (1, 4, 17, 41, 44))
+                    seen = "\n".join(repr(frame) for frame in self._frames[-200:] if frame.protocol in (1, 4, 17, 41, 44))
                     raise AssertionError(f"{len(found)} of {count} such frames in {seconds * PATIENCE} s; the last ones:\n{seen}")
                 self._changed.wait(left)
 

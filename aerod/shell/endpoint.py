@@ -17,11 +17,14 @@ from aerod.wire.ip import UDP
 
 BATCH = 64
 LARGEST_DATAGRAM = 65535
-RECEIVE_BUFFER = 4 << 20
+# For what is sent and for what is received; the kernel doubles it.  While it asks the underlay where an
+# address is, three seconds if nobody answers, it keeps 208 KiB of packets for that one, which count as the
+# socket's: some dead neighbors shall not stop what goes to all others.
+_ROOM = 4 << 20
 
 # linux/in6.h, asm-generic/socket.h: what the socket module lacks
 IPV6_FLOWINFO = 11
-SO_RCVBUFFORCE = 33
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # beyond the system's limit, for which CAP_NET_ADMIN is enough
 _INT = struct.Struct("=i")
 _FLOWINFO = struct.Struct("!I")
 _FLOW_LABEL_MASK = 0xFFFFF
@@ -59,6 +62,12 @@ def outer_header(ancillary: list[tuple[int, int, bytes]]) -> OuterHeader:
         elif kind == IPV6_FLOWINFO:
             header.flow_label = _FLOWINFO.unpack(data)[0] & _FLOW_LABEL_MASK
     return header
+
+
+def make_room(member: socket.socket) -> None:
+    """Let a socket keep more packets than most need."""
+    for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
+        member.setsockopt(socket.SOL_SOCKET, option, _ROOM)
 
 
 class Endpoint:

@@ -18,10 +18,9 @@ from aerod.shell.endpoint import (
     ANCILLARY,
     BATCH,
     IPV6_FLOWINFO,
-    RECEIVE_BUFFER,
-    SO_RCVBUFFORCE,
     Checksums,
     Endpoint,
+    make_room,
     outer_header,
     text,
 )
@@ -45,7 +44,6 @@ class RawEndpoint(Endpoint):
             self._sender = self._opened(underlay.interface, socket.IPPROTO_RAW)
             for protocol in raw_ip.PROTOCOLS if self._ipv4 else (IPV4, IPV6):
                 receiver = self._receivers[protocol] = self._opened(underlay.interface, protocol)
-                receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
                 receiver.bind((text(ip), 0))
                 if not self._ipv4:
                     for option in (socket.IPV6_RECVHOPLIMIT, socket.IPV6_RECVTCLASS, IPV6_FLOWINFO):
@@ -58,6 +56,7 @@ class RawEndpoint(Endpoint):
         family = socket.AF_INET if self._ipv4 else socket.AF_INET6
         made = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
         self.sockets.append(made)
+        make_room(made)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
         if self._ipv4:
             made.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)

@@ -22,10 +22,9 @@ from aerod.shell.endpoint import (
     ANCILLARY,
     BATCH,
     IPV6_FLOWINFO,
-    RECEIVE_BUFFER,
-    SO_RCVBUFFORCE,
     Checksums,
     Endpoint,
+    make_room,
     outer_header,
     text,
 )
@@ -106,7 +105,7 @@ class UdpEndpoint(Endpoint):
         try:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode())
-            made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+            make_room(made)
             made.bind((text(ip), self.local.port))
         except OSError:
             made.close()

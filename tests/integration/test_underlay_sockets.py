@@ -70,6 +70,17 @@ print(json.dumps([received, frames]))
 """
 
 
+# Sends each case a thousand times, the last one once, from one endpoint, then says what was counted.
+_FLOODER = _COMMON + """
+*most, last = json.loads(sys.argv[2])
+sender = endpoint(last["local"])
+for case in most * 1000 + [last]:
+    remote = LinkLayerAddress.parse(case["remote"], port)
+    sender.send(Datagram(bytes(case["size"]), sender.local, remote, OuterHeader(*case["outer"]), 0, case["protocol"]))
+print(json.dumps([counters, []]))
+"""
+
+
 @pytest.fixture
 def namespaces():
     made = Namespaces()
@@ -83,14 +94,14 @@ def namespaces():
         made.destroy()
 
 
-def exchange(namespaces, cases, **how):
+def exchange(namespaces, cases, program=_SENDER, **how):
     """(what the receiver's endpoint saw, frames as bytes from the IP header on, counters and errors)."""
     how = json.dumps(how)
     a, b = ([*namespaces.within(name), sys.executable, "-c"] for name in ADDRESSES)
     options = {"stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     with subprocess.Popen([*b, _RECEIVER, how, *ADDRESSES["b"]], stdin=subprocess.PIPE, **options) as receiver:
         assert receiver.stdout.readline() == "ready\n"
-        sent = subprocess.run([*a, _SENDER, how, json.dumps(cases)], check=True, **options)
+        sent = subprocess.run([*a, program, how, json.dumps(cases)], check=True, **options)
         receiver.stdin.close()
         received, frames = json.loads(receiver.stdout.read())
     packets = [bytes.fromhex(frame)[14:] for frame in frames]
@@ -166,3 +177,15 @@ def test_fragments_where_allowed(namespaces):
     assert [r[:3] for r in received] == [["203.0.113.1", 8060, 1600]]
     assert len(packets) == 2
     assert errors == [["local", 1500, "fd00:ae::2", 1600]]
+
+
+@pytest.mark.parametrize(("kind", "protocol"), [("plain", 17), ("raw", 41)])
+@pytest.mark.parametrize("family", [4, 6])
+def test_dead_neighbors_do_not_stop_the_others(namespaces, kind, protocol, family):
+    """What the kernel keeps for them until it knows is the socket's, of which enough is left."""
+    alive = case(family, 77, 64, 0, 0, False, protocol)
+    nobody = alive["remote"].removesuffix("2")
+    dead = [alive | {"remote": f"{nobody}{number}", "size": 1000} for number in range(10, 20)]
+    received, _packets, counters, _errors = exchange(namespaces, [*dead, alive], _FLOODER, encapsulation=kind)
+    assert counters == {}
+    assert [r[2] for r in received] == [77]

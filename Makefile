@@ -80,7 +80,7 @@ integration: venv-dev daemons root ## Run real daemons against each other in net
 
 .PHONY: chaos
 chaos: venv-dev daemons root ## Kill, cut and fill a link of 200 Clients, and see it find back (EVENTS=100 SEED=... BACKEND=kea)
-	$(SUDO) $(VENV)/bin/python -m tests.chaos --events $(or $(EVENTS),100) $(if $(SEED),--seed $(SEED)) $(if $(BACKEND),--backend $(BACKEND))
+	$(SUDO) env PYTHONPATH=collections $(VENV)/bin/python -m tests.chaos --events $(or $(EVENTS),100) $(if $(SEED),--seed $(SEED)) $(if $(BACKEND),--backend $(BACKEND))
 
 # Most of these tests wait rather than compute, so there are more workers than small machines have cores.
 # As a part of `make test` it leaves the page as it is.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m tests.chaos``: maltreat a link, as root; see ``--help``."""
+"""``PYTHONPATH=collections python -m tests.chaos``: maltreat a link, as root; see ``--help``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import signal
 import sys
 from random import SystemRandom
 
-import tests.conftest  # noqa: F401 - lets the collection be found
 from tests.chaos.scenario import Failed, Scenario
 
 

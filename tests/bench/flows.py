@@ -72,9 +72,10 @@ class Flow:
 class Window:
     """What became of the packets sent in a window: how many were lost, and the longest gap in s.
 
-    ``back`` says whether they came again at its end.
+    ``back`` says whether they came again at its end; ``begin`` is in ns of the monotonic clock.
     """
 
+    begin: int
     lost: int
     gap: float
     back: bool
@@ -96,7 +97,7 @@ class Stream:
             for before, after in pairwise([begin, *arrived, max([end, *arrived[-1:]])])
         ]
         late = bisect.bisect_left(self.sent, end - int(_AT_LAST * 1e9))
-        return Window(last - first - len(arrived), max(gaps) / 1e9, any(self.came[late:last]))
+        return Window(begin, last - first - len(arrived), max(gaps) / 1e9, any(self.came[late:last]))
 
     def _stood_still(self, begin: int, end: int) -> int:
         """For how many ns the sender did not send between two times though it was due: the machine stood still.

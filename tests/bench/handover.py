@@ -104,7 +104,20 @@ def report(measured: Measured) -> Iterable[str]:
     for (group, flow), figures in measured.moves.items():
         words = f"  {flow}" if not group else f"  {group}: {flow}"
         yield row(words, figures, verdict(kind, group, figures))
+        yield from missed(kind, group, figures)
     yield row("  nothing moves", measured.calm, f"(load {measured.load:.1f})")
+
+
+def missed(kind: Kind, group: str, figures: Figures) -> Iterable[str]:
+    """Each move that alone misses the goal, with the time by which to find it in the nodes' logs."""
+    if kind.goal is None or group:
+        return
+    since = time.time() - time.monotonic()
+    for number, window in enumerate(figures.windows, 1):
+        if not (window.back and kind.goal.met(Figures([window]))):
+            at = time.strftime("%H:%M:%S", time.gmtime(since + window.begin / 1e9))
+            back = "" if window.back else ", not back at its end"
+            yield f"    move {number} at {at} UTC: {window.lost} lost, {1000 * window.gap:.1f} ms{back}"
 
 
 def verdict(kind: Kind, group: str, figures: Figures) -> str:

@@ -3,16 +3,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import difference
 from ansible_collections.aero.link.plugins.module_utils._back_end import BackEnd
-from ansible_collections.aero.link.plugins.module_utils._back_end_kea import SOCKET, Kea, ask_kea
+from ansible_collections.aero.link.plugins.module_utils._back_end_kea import SOCKET, Kea, ask_kea, exchange
 
 from tests.role_templates import ROLE, render
 
@@ -62,13 +60,9 @@ class OwnKea(Kea):
             ask_kea(self.socket, "config-reload", _RELOAD)
 
     def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """The answer on the control socket, be it a refusal; OSError or ValueError if there is none."""
+        """The answer on the control socket, be it a refusal; KeaError if there is none."""
         request = {"command": command, **({"arguments": arguments} if arguments else {})}
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(_TIMEOUT)
-            connection.connect(self.socket)
-            connection.sendall(json.dumps(request).encode())
-            return json.loads(connection.makefile().read())
+        return exchange(self.socket, request, _TIMEOUT)[1]
 
 
 def bring(back_end: BackEnd, lines: Iterable[str]) -> None:

@@ -74,7 +74,7 @@ class Kea(FileBackEnd):
 
     def free(self, prefixes: list[str]) -> list[str]:
         """Delete the leases, or Kea would give these prefixes to nobody else before they are over."""
-        return delete_leases(prefixes, self.socket) if os.path.exists(self.socket) else []
+        return delete_leases(prefixes, self.socket)
 
 
 def _reservation(line: str) -> str:
@@ -88,19 +88,24 @@ def _reservation(line: str) -> str:
 
 def ask_kea(path: str, command: str, timeout: float = 5.0) -> tuple[dict, str]:
     """The arguments and the text that Kea answers ``command`` with, over its control socket ``path``."""
-    result, reply = _asked(path, {"command": command}, timeout)
+    result, reply = exchange(path, {"command": command}, timeout)
     if result != 0:
         raise KeaError(f"{path}: {command}: {reply.get('text', '')}")
     return reply.get("arguments", {}), reply.get("text", "")
 
 
 def delete_leases(prefixes: t.Iterable[str], path: str = SOCKET) -> list[str]:
-    """Delete the leases that there are of these ACPs; returns one line for each that could not be."""
+    """Delete the leases that there are of these ACPs; returns one line for each that could not be.
+
+    Nothing is done where Kea has no socket, so does not run.
+    """
+    if not os.path.exists(path):
+        return []
     wrong = []
     for acp in prefixes:
         arguments = {"type": "IA_PD", "ip-address": delegated(acp).partition("/")[0]}
         try:
-            result, reply = _asked(path, {"command": "lease6-del", "arguments": arguments}, 5.0)
+            result, reply = exchange(path, {"command": "lease6-del", "arguments": arguments}, 5.0)
         except KeaError as error:
             return [*wrong, str(error)]
         if result not in (0, _NOT_FOUND):
@@ -108,7 +113,8 @@ def delete_leases(prefixes: t.Iterable[str], path: str = SOCKET) -> list[str]:
     return wrong
 
 
-def _asked(path: str, request: dict, timeout: float) -> tuple[int, dict]:
+def exchange(path: str, request: dict, timeout: float) -> tuple[int, dict]:
+    """The result and the whole of Kea's answer, be it a refusal; KeaError if there is none."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as kea:
             kea.settimeout(timeout)

@@ -21,7 +21,7 @@ from ansible_collections.aero.link.plugins.module_utils._back_end import (
     split,
     systemctl,
 )
-from ansible_collections.aero.link.plugins.module_utils._back_end_kea import SOCKET, delete_leases
+from ansible_collections.aero.link.plugins.module_utils._back_end_kea import delete_leases
 from ansible_collections.aero.link.plugins.module_utils._prefixes import delegated
 
 DATABASE = "kea_aero"
@@ -177,7 +177,7 @@ class Postgresql:
 
     def free(self, prefixes: list[str]) -> list[str]:
         """Delete the leases, which Kea keeps in its own file as ever."""
-        return delete_leases(prefixes) if os.path.exists(SOCKET) else []
+        return delete_leases(prefixes)
 
     def _sql(self, script: str, database: str = DATABASE) -> str:
         """What a script prints; BackEndError with PostgreSQL's words if any part of it fails."""

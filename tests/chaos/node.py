@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical
+from ansible_collections.aero.link.plugins.module_utils._back_end_kea import KeaError
 
 from aerod import aeroctl
 from tests import postgres
@@ -182,7 +183,7 @@ class Node:
         """Kea's answer, None if there is none."""
         try:
             return self.kea.ask(command)
-        except (OSError, ValueError):
+        except KeaError:
             return None
 
     def ask_bird(self, *command: str) -> str:

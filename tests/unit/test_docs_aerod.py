@@ -35,7 +35,6 @@ mode = "psk"
 keys = "/etc/aero/dhcp_keys"
 """
 
-
 # Where it depends on something else.
 DEFAULTS_IN_WORDS = {("link", "port"): "`8060`, with `gue` `6080`"}
 
@@ -45,19 +44,22 @@ def _asked() -> dict[tuple[str, str], object]:
     keys: dict[tuple[str, str], object] = {}
     take, tables = Table._take, Table.tables
 
-    def noted(table, key, allowed, default, fallback):
+    def note(table, key, default):
         place = re.sub(r"\[\d+\]", "", table._name), key
         if keys.get(place, REQUIRED) is REQUIRED:
             keys[place] = default
+
+    def noted_take(table, key, allowed, default, fallback):
+        note(table, key, default)
         return take(table, key, allowed, default, fallback)
 
     def noted_tables(table, key):
         if table._name:
-            keys[re.sub(r"\[\d+\]", "", table._name), key] = REQUIRED
+            note(table, key, REQUIRED)
         return tables(table, key)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Table, "_take", noted)
+        patch.setattr(Table, "_take", noted_take)
         patch.setattr(Table, "tables", noted_tables)
         client, server = EXAMPLES
         for text in (client + MORE_OF_CLIENT, server + MORE_OF_SERVER):

@@ -45,19 +45,21 @@ def restored(
     make: Callable[[LinkLayerAddress], Association],
     now: float,
 ) -> list[Association]:
-    """Return those of ``saved["associations"]``, ``saved["age"]`` seconds old, that are still of use."""
-    entries = saved.get("associations", ())
-    left = [entry for entry in entries if entry.get("leaving")]
+    """Return those of ``saved["associations"]``, ``saved["age"]`` seconds old, that have not ended.
+
+    Servers that the configuration no longer has, and more than are wanted now, are left in order, as those
+    that were being left: dropped, they would go on announcing us until the lease ends.
+    """
     found = []
-    # More than are wanted now are left in order, or they would go on announcing us.
-    for entry in [entry for entry in entries if entry not in left] + left:
+    for entry in saved.get("associations", ()):
         association = restore(entry, make, now - saved.get("age", 0.0))
         for iaid in [iaid for iaid in association.leases if iaid > client.prefixes]:
             del association.leases[iaid]
-        configured = not client.server_addresses or association.server in client.server_addresses
-        if configured and association.valid_until > now:
+        if client.server_addresses and association.server not in client.server_addresses:
+            association.leaving = True
+        if association.valid_until > now:
             found.append(association)
-    return found
+    return sorted(found, key=lambda association: association.leaving)
 
 
 def restore(

@@ -161,3 +161,15 @@ def test_a_transfer_survives_moves(link) -> None:
     for node in ("r", "s", "s2", "c"):
         assert not link.ask(node, "counters").keys() & {"internal_error", "kernel_refused"}
     assert re.search(r"leaving Server 203\.0\.113\.11:8060 through", link.log("c"))
+
+
+def test_a_server_taken_from_the_configuration_is_left(link) -> None:
+    """What it announced of the Client is gone at once, not when the lease ends."""
+    assert link.ask("s", "leases")
+    link.kill("c", 15)
+    file = link.directory / "c" / "aerod.toml"
+    file.write_text(file.read_text().replace(f'["{S1}", "{S2}"]', f'["{S2}"]'))
+    link.start("c")
+    wait_for(lambda: not link.ask("s", "leases"), 10)
+    assert [lease["server_address"] for lease in link.ask("c", "leases")] == [S2]
+    assert wait_for(lambda: link.pings("r", OWN6), 5)

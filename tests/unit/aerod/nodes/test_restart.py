@@ -136,6 +136,12 @@ def test_client_at_another_address() -> None:
     assert_traffic(link)
 
 
+def servers_of_c1(link: Link) -> list[str]:
+    """Which Servers know c1."""
+    known = {server.name: server.node.leases(link.now) for server in (link.s1, link.s2)}
+    return [name for name, leases in known.items() if C1.hex() in {lease["client_id"] for lease in leases}]
+
+
 def test_client_that_shall_have_fewer_servers() -> None:
     """The others are left in order: they would go on drawing its traffic until the lease ends."""
     link = Link(c1_servers=("203.0.113.11", "203.0.113.12"), count=2).settled()
@@ -143,8 +149,18 @@ def test_client_that_shall_have_fewer_servers() -> None:
     link.c1.config = replace(link.c1.config, client=client)
     restarted(link, link.c1)
     link.run(10)
-    at = [s.name for s in (link.s1, link.s2) if C1.hex() in {n["client_id"] for n in s.node.leases(link.now)}]
-    assert len(at) == len(link.c1.node.leases(link.now)) == 1
+    assert len(servers_of_c1(link)) == len(link.c1.node.leases(link.now)) == 1
+
+
+def test_client_whose_server_is_no_longer_configured() -> None:
+    """It is left in order, too, and carries the traffic until another Server does."""
+    link = Link().settled()
+    client = replace(link.c1.config.client, server_addresses=(lla("203.0.113.12"),))
+    link.c1.config = replace(link.c1.config, client=client)
+    restarted(link, link.c1)
+    assert_traffic(link)
+    link.run(10)
+    assert servers_of_c1(link) == ["s2"]
 
 
 def test_client_after_its_lease_ended() -> None:
@@ -192,10 +208,6 @@ def test_saved_state_of_another_configuration() -> None:
     link.c1.config = replace(link.c1.config, client=client)
     link.c1.start(saved)
     assert [str(lease.prefix) for lease in link.c1.leases] == ["2001:db8:1000:2000::/56"]
-    client = replace(client, server_addresses=(lla("203.0.113.12"),))
-    link.c1.config = replace(link.c1.config, client=client)
-    link.c1.start(saved)
-    assert link.c1.leases == ()
 
 
 def test_relay_keeps_nothing() -> None:

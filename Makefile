@@ -4,6 +4,8 @@
 VENV := .venv
 ANSIBLE := $(VENV)/bin/ansible-playbook
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo -n)
+# A program of the tests, which finds the collection through the link in collections.
+RUN := env PYTHONPATH=collections $(VENV)/bin/python -m
 
 .DEFAULT_GOAL := help
 
@@ -63,12 +65,12 @@ unit: venv-dev daemons ## Run the unit tests
 
 .PHONY: fuzz
 fuzz: venv-dev ## Feed the daemon's core a million packets that nobody should send, and events in any order
-	$(VENV)/bin/python -m tests.fuzz
+	$(RUN) tests.fuzz
 
 .PHONY: simulation
 simulation: venv-dev ## Run 20,000 Clients in memory, then links of 1,000 to 100,000 for the cost curve
-	$(VENV)/bin/python -m tests.simulation --clients 20000 --servers 200
-	$(VENV)/bin/python -m tests.simulation --clients 1000 3000 10000 30000 100000 --storm 0 --checked 2000
+	$(RUN) tests.simulation --clients 20000 --servers 200
+	$(RUN) tests.simulation --clients 1000 3000 10000 30000 100000 --storm 0 --checked 2000
 
 .PHONY: sanity
 sanity: venv-dev ## Run ansible-test sanity on the built collection
@@ -80,7 +82,7 @@ integration: venv-dev daemons root ## Run real daemons against each other in net
 
 .PHONY: chaos
 chaos: venv-dev daemons root ## Kill, cut and fill a link of 200 Clients, and see it find back (EVENTS=100 SEED=... BACKEND=kea)
-	$(SUDO) env PYTHONPATH=collections $(VENV)/bin/python -m tests.chaos --events $(or $(EVENTS),100) $(if $(SEED),--seed $(SEED)) $(if $(BACKEND),--backend $(BACKEND))
+	$(SUDO) $(RUN) tests.chaos --events $(or $(EVENTS),100) $(if $(SEED),--seed $(SEED)) $(if $(BACKEND),--backend $(BACKEND))
 
 # Most of these tests wait rather than compute, so there are more workers than small machines have cores.
 # As a part of `make test` it leaves the page as it is.
@@ -112,25 +114,23 @@ endef
 
 .PHONY: bench
 bench: root ## Measure what the running lab costs
-	$(SUDO) $(VENV)/bin/python tests/bench/lab.py
+	$(SUDO) $(RUN) tests.bench.lab
 
 .PHONY: bench-handover
 bench-handover: venv-dev daemons root ## Measure what moves cost streams in the running lab (MOVES, KINDS, LIMITS, SEED)
-	$(SUDO) env MOVES="$(MOVES)" KINDS="$(KINDS)" LIMITS="$(LIMITS)" SEED="$(SEED)" \
-	    $(VENV)/bin/python tests/bench/handover.py
+	$(SUDO) env MOVES="$(MOVES)" KINDS="$(KINDS)" LIMITS="$(LIMITS)" SEED="$(SEED)" $(RUN) tests.bench.handover
 
 .PHONY: bench-enrolment
 bench-enrolment: root ## Measure what 1,000 new Clients cost the running lab with a table of 100,000 (ROWS, NEW)
-	$(SUDO) env ROWS="$(ROWS)" NEW="$(NEW)" $(VENV)/bin/python tests/bench/enrolment.py
+	$(SUDO) env ROWS="$(ROWS)" NEW="$(NEW)" $(RUN) tests.bench.enrolment
 
 .PHONY: bench-table
-bench-table: venv-dev ## Measure what ACP tables of up to a million rows cost the controller
-	$(VENV)/bin/python tests/bench/acp_table.py
+bench-table: venv-dev ## Measure what ACP tables of up to a million rows cost the controller (SIZES)
+	$(RUN) tests.bench.acp_table $(SIZES)
 
 .PHONY: bench-delegation
 bench-delegation: venv-dev daemons root ## Measure delegations through aerod and past it (BACKENDS, SIZES, CLIENTS)
-	$(SUDO) env BACKENDS="$(BACKENDS)" SIZES="$(SIZES)" CLIENTS="$(CLIENTS)" \
-	    $(VENV)/bin/python tests/bench/delegation.py
+	$(SUDO) env BACKENDS="$(BACKENDS)" SIZES="$(SIZES)" CLIENTS="$(CLIENTS)" $(RUN) tests.bench.delegation
 
 .PHONY: daemons
 daemons:

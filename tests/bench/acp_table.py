@@ -10,7 +10,7 @@ is what a process holds at most beyond what it held before.
 * *ask*: one question, such as who has an address (microseconds),
 * *enrol*: allocate prefixes for a thousand new Clients, check and write the table and its ledger.
 
-Run it by ``make bench-table``, or with sizes: ``tests/bench/acp_table.py 10000 100000``.
+Run it by ``make bench-table``, or with sizes: ``make bench-table SIZES="10000 100000"``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import datetime
 import gc
 import json
 import random
-import re
 import subprocess
 import sys
 import tempfile
@@ -28,13 +27,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "collections"))
+from ansible_collections.aero.link.plugins.module_utils import _acp_enrolment
+from ansible_collections.aero.link.plugins.module_utils._acp_compiled import compiled
+from ansible_collections.aero.link.plugins.module_utils._acp_duid import colons
+from ansible_collections.aero.link.plugins.module_utils._prefixes import parse_prefix
 
-from ansible_collections.aero.link.plugins.module_utils import _acp_enrolment  # noqa: E402 - found by the line above
-from ansible_collections.aero.link.plugins.module_utils._acp_compiled import compiled  # noqa: E402
-from ansible_collections.aero.link.plugins.module_utils._acp_duid import colons  # noqa: E402
-from ansible_collections.aero.link.plugins.module_utils._prefixes import parse_prefix  # noqa: E402
+from tests.bench.figures import most_memory
 
 SIZES = (10_000, 100_000, 1_000_000)
 ASPS = [parse_prefix("2001:db8::/32"), parse_prefix("10.0.0.0/8")]
@@ -105,16 +103,10 @@ WORK: dict[str, Callable[[Path], None]] = {
 
 def measure(work: str, folder: Path) -> dict[str, float]:
     """CPU seconds and bytes of one kind of work in this process."""
-    before = most_memory()
+    before = most_memory("self")
     started = time.process_time()
     WORK[work](folder)
-    return {"seconds": time.process_time() - started, "bytes": most_memory() - before}
-
-
-def most_memory() -> int:
-    """The most bytes this process has held. (What getrusage tells begins with those of the parent.)"""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+    return {"seconds": time.process_time() - started, "bytes": most_memory("self") - before}
 
 
 def figures(rows: int) -> dict[str, dict[str, float]]:
@@ -123,7 +115,7 @@ def figures(rows: int) -> dict[str, dict[str, float]]:
         write_tables(Path(name), rows)
         found = {}
         for work in WORK:
-            command = [sys.executable, __file__, "--measure", work, name]
+            command = [sys.executable, "-m", "tests.bench.acp_table", "--measure", work, name]
             found[work] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         return found
 

@@ -25,21 +25,17 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
-from pathlib import Path
 from random import Random
 from statistics import median
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), *([str(ROOT / "collections")] if (ROOT / "collections").is_dir() else [])]
-
-from tests.bench.delegation_arrival import Arrival, RouteWatch, arrive  # noqa: E402 - found by the line above
-from tests.bench.delegation_link import CLIENTS, BenchLink  # noqa: E402
-from tests.bench.delegation_load import Ask, Straight, Through, ask, closed_loop, until_answered  # noqa: E402
-from tests.bench.delegation_perfdhcp import perfdhcp  # noqa: E402
-from tests.bench.delegation_table import line  # noqa: E402
-from tests.bench.figures import p99, progress, verdict  # noqa: E402
-from tests.namespaces import wait_for  # noqa: E402
-from tests.postgres import BackEnd as Database  # noqa: E402
+from tests.bench.delegation_arrival import Arrival, RouteWatch, arrive
+from tests.bench.delegation_link import CLIENTS, BenchLink
+from tests.bench.delegation_load import Ask, Straight, Through, ask, closed_loop, until_answered
+from tests.bench.delegation_perfdhcp import perfdhcp
+from tests.bench.delegation_table import line
+from tests.bench.figures import p99, progress, verdict
+from tests.namespaces import wait_for
+from tests.postgres import BackEnd as Database
 
 # A million rows of a file take Kea 6 GB, and dhcpd does not get through them.
 SIZES = {"kea": (10_000, 100_000), "kea_postgresql": (10_000, 100_000, 1_000_000), "isc": (10_000, 100_000)}
@@ -107,7 +103,7 @@ class Bench:
         path.write_text("".join(lines))
         place = self.link.cluster.socket if self.link.cluster else self.link.place
         command = [sys.executable, "-m", "tests.bench.delegation_table", self.link.back_end, str(place), str(path)]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"the table cannot be installed: {done.stderr[-2000:]}")
         return json.loads(done.stdout)

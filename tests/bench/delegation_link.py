@@ -15,7 +15,8 @@ from pathlib import Path
 from ansible_collections.aero.link.plugins.module_utils._back_end_isc import Isc
 
 from tests.bench.delegation_load import MASTER
-from tests.bench.delegation_table import ISC_CONFIG, ISC_TABLE, most_memory
+from tests.bench.delegation_table import ISC_CONFIG, ISC_TABLE
+from tests.bench.figures import most_memory
 from tests.chaos import plan
 from tests.chaos.node import AEROD, HUB
 from tests.chaos.processes import ROOT

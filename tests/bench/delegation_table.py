@@ -9,27 +9,20 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import re
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-if (ROOT / "collections").is_dir():
-    sys.path.insert(0, str(ROOT / "collections"))
-sys.path.insert(0, str(ROOT))
+from ansible_collections.aero.link.plugins.module_utils import _acp_install as install
+from ansible_collections.aero.link.plugins.module_utils import _back_end_postgresql as postgresql
+from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical, table_hash
+from ansible_collections.aero.link.plugins.module_utils._back_end import BackEnd
+from ansible_collections.aero.link.plugins.module_utils._back_end_isc import Isc
 
-from ansible_collections.aero.link.plugins.module_utils import (  # noqa: E402 - found by the line above
-    _acp_install as install,
-)
-from ansible_collections.aero.link.plugins.module_utils import _back_end_postgresql as postgresql  # noqa: E402
-from ansible_collections.aero.link.plugins.module_utils._acp_digest import canonical, table_hash  # noqa: E402
-from ansible_collections.aero.link.plugins.module_utils._back_end import BackEnd  # noqa: E402
-from ansible_collections.aero.link.plugins.module_utils._back_end_isc import Isc  # noqa: E402
-
-from tests.chaos import plan  # noqa: E402
-from tests.kea import OwnKea  # noqa: E402
+from tests.bench.figures import most_memory
+from tests.chaos import plan
+from tests.kea import OwnKea
 
 ISC_TABLE, ISC_CONFIG = "hosts.conf", "dhcpd6.conf"
 _FIRST = int(ipaddress.IPv6Address("2001:db8::"))
@@ -59,12 +52,6 @@ def kea_postgresql(place: str) -> postgresql.Postgresql:
 
 
 BACK_ENDS: dict[str, Callable[[str], BackEnd]] = {"kea": OwnKea, "kea_postgresql": kea_postgresql, "isc": isc}
-
-
-def most_memory(pid: int | str) -> int:
-    """The most bytes a process has held."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
 
 
 def main(name: str, place: str, path: str) -> None:

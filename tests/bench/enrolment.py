@@ -15,18 +15,13 @@ import csv
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-# Found by the line above.
-from tests.bench.figures import verdict  # noqa: E402
-from tests.lab.door import ROOT, aeroctl, in_namespace, on_node, run_playbook  # noqa: E402
-from tests.lab.other_client import SERVERS, get, prefixes, release  # noqa: E402
+from tests.bench.figures import verdict
+from tests.lab.door import ROOT, aeroctl, in_namespace, on_node, run_playbook
+from tests.lab.other_client import SERVERS, get, prefixes, release
 
 BACKEND = "kea_postgresql"
 LAB, LARGE = ROOT / "inventories/lab", ROOT / "inventories/lab_large"

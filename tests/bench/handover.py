@@ -17,24 +17,21 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from random import Random
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from tests.bench.failures import NatForgets, ServerCrash  # noqa: E402 - found by the line above
-from tests.bench.figures import verdict as goal_verdict  # noqa: E402
-from tests.bench.kinds import Figures, Kind, Measured, measure  # noqa: E402
-from tests.bench.lab_nodes import set_priority  # noqa: E402
-from tests.bench.moves import BreakBeforeMake, MakeBeforeBreak, OtherServer, RebindLost  # noqa: E402
-from tests.bench.plain import (  # noqa: E402
+from tests.bench.failures import NatForgets, ServerCrash
+from tests.bench.figures import verdict as goal_verdict
+from tests.bench.kinds import Figures, Kind, Measured, measure
+from tests.bench.lab_nodes import set_priority
+from tests.bench.moves import BreakBeforeMake, MakeBeforeBreak, OtherServer, RebindLost
+from tests.bench.plain import (
     PlainAddress,
     PlainCrash,
     PlainHost,
     PlainLink,
     PlainNextHop,
 )
-from tests.lab.door import run_playbook  # noqa: E402
+from tests.lab.door import run_playbook
 
 # By IPv4 alone: a Client that has both families may meet its Servers by the other one at any time.
 ALWAYS = {"aero_client_server_addresses": ["203.0.113.11", "203.0.113.12"]}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ask a Server as a Client with any DUID would: dhcp_client.py OWN_ADDRESS SERVER_ADDRESS REQUEST.
+"""Ask a Server as a Client with any DUID would: ``python -m tests.lab.dhcp_client OWN_ADDRESS SERVER_ADDRESS REQUEST``.
 
 REQUEST is a JSON object: "type" (a message type in lower case, or "listen"), "duid" in hex, and, as the type needs
 it, "ias" ({IAID: prefix to be named, "" for none}), "rapid_commit", "server_id" in hex; "secret", a file with the master
@@ -16,12 +16,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from aerod.address import ALL_DHCP_AGENTS, UNASSIGNED_CLIENT, Prefix, parse_address  # noqa: E402 - by the line above
-from aerod.wire import dhcpv6, ip, udp  # noqa: E402
-from aerod.wire import dhcpv6_authentication as authentication  # noqa: E402
-from aerod.wire.dhcpv6_options import (  # noqa: E402
+from aerod.address import ALL_DHCP_AGENTS, UNASSIGNED_CLIENT, Prefix, parse_address
+from aerod.wire import dhcpv6, ip, udp
+from aerod.wire import dhcpv6_authentication as authentication
+from aerod.wire.dhcpv6_options import (
     IAPD,
     ClientId,
     ElapsedTime,

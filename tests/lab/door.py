@@ -78,7 +78,9 @@ def aeroctl(node: str, command: str) -> object:
 
 def attach_anew(client: str) -> None:
     """Have a Client give its leases back and get them again."""
-    on_node(client, "aeroctl release; sleep 1; systemctl restart aerod")
+    on_node(client, "aeroctl release")
+    wait_for(lambda: not aeroctl(client, "leases"), f"release of {client}")
+    on_node(client, "systemctl restart aerod")
     wait_for(lambda: [lease["state"] for lease in aeroctl(client, "leases")] == ["bound", "bound"], f"leases of {client}")
 
 

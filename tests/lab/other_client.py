@@ -15,8 +15,8 @@ SECRET = ROOT / ".lab/secrets/psk"
 
 
 def command(own: str, server: str, request: dict) -> list[str]:
-    program = str(ROOT / "tests/lab/dhcp_client.py")
-    return in_namespace("s3", sys.executable, program, own, SERVERS[server], json.dumps(request))
+    program = (sys.executable, "-m", "tests.lab.dhcp_client")
+    return in_namespace("s3", *program, own, SERVERS[server], json.dumps(request))
 
 
 def ask(

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from tests.bench.stream import PAUSE
 from tests.lab.door import in_namespace
 
 SCRIPT = str(Path(__file__).with_name("stream.py"))
@@ -22,21 +23,18 @@ RATE = 1000
 _FIRST_PORT = 5010
 # The streams are the clock of the measurement: they must not wait behind what they measure.
 _AT_ONCE = ("chrt", "-r", "1") if shutil.which("chrt") else ()
-# A stream is back if one of its last packets came, sent within so many seconds of the end.
+# A stream is back if one of those last packets came that take so many seconds to send.
 _AT_LAST = 0.3
-# The sender, which runs before all others, is never late by so many ns on a machine that runs.
-_PAUSE = 10_000_000
 
 
 @dataclass(frozen=True)
 class Flow:
-    """A stream from one node to another node's address, ``rate`` packets a second."""
+    """A stream from one node to another node's address, ``RATE`` packets a second."""
 
     sender: str
     receiver: str
     to: str
     words: str
-    rate: int = RATE
 
     def __str__(self) -> str:
         return f"{self.sender} to {self.receiver}, {self.words}"
@@ -45,7 +43,7 @@ class Flow:
         """Whether at least every other packet of the running stream gets to its receiver now."""
         before = self._received()
         time.sleep(0.2)
-        return self._received() - before > 0.1 * self.rate
+        return self._received() - before > 0.1 * RATE
 
     def answers(self) -> bool:
         """Whether the receiver answers the sender."""
@@ -96,7 +94,7 @@ class Stream:
             after - before - self._stood_still(before, after)
             for before, after in pairwise([begin, *arrived, max([end, *arrived[-1:]])])
         ]
-        late = bisect.bisect_left(self.sent, end - int(_AT_LAST * 1e9))
+        late = max(first, last - int(_AT_LAST * RATE))
         return Window(begin, last - first - len(arrived), max(gaps) / 1e9, any(self.came[late:last]))
 
     def _stood_still(self, begin: int, end: int) -> int:
@@ -104,11 +102,11 @@ class Stream:
 
         A virtual machine does for 100 ms and more; nothing that was measured is the cause of that.
         """
-        if end - begin < _PAUSE:
+        if end - begin < PAUSE:
             return 0
         sent = self.sent[bisect.bisect_left(self.sent, begin) : bisect.bisect_right(self.sent, end)]
         pauses = (after - before for before, after in pairwise(sent))
-        return sum(pause for pause in pauses if pause > _PAUSE)
+        return sum(pause for pause in pauses if pause > PAUSE)
 
 
 @contextmanager
@@ -128,7 +126,7 @@ def flowing(flows: Sequence[Flow]) -> Iterator[list[Stream]]:
     senders = [
         subprocess.Popen(
             in_namespace(
-                flow.sender, *_AT_ONCE, sys.executable, SCRIPT, "send", flow.to, str(port), str(flow.rate)
+                flow.sender, *_AT_ONCE, sys.executable, SCRIPT, "send", flow.to, str(port), str(RATE)
             ),
             stdout=subprocess.PIPE,
         )

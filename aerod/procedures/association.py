@@ -37,6 +37,8 @@ _SILENT_AFTER = 3
 # A Server that let so many Solicits pass gives way to one not yet tried, and rests.
 PATIENCE = 4
 _SOL_MAX_RT_RANGE = range(60, 86401)
+# Seconds after which nothing is under way any more that was sent over a link before it went.
+_LATE = 5.0
 
 
 class Association:
@@ -79,6 +81,8 @@ class Association:
         self._random = random
         self._transmit = transmit
         self._exchanges: list[Exchange] = []
+        # Links that went with a message under way, and when the Server is told so once more.
+        self._late: dict[int, float] = {}
 
     # What it is good for
 
@@ -137,7 +141,8 @@ class Association:
     def unanswered(self) -> int:
         """How often the most patient exchange over the link in use was sent in vain."""
         used = self.best_underlay()
-        return max((e.transmissions for e in self._exchanges if e.underlay == used), default=0)
+        counts = (e.transmissions for e in self._exchanges if e.underlay == used or e.kind == SOLICIT)
+        return max(counts, default=0)
 
     @property
     def prefixes(self) -> set[Prefix]:
@@ -187,10 +192,25 @@ class Association:
         if underlay is not None and not any(e.link_id == underlay.link_id for e in self._exchanges):
             self._handover(underlay, now)
 
-    def _replace_exchanges(self, kind: int, start: float) -> None:
+    def set_silent(self, silent: bool, now: float) -> None:
+        """Note what NUD found, and that perhaps it is the link in use that carries nothing.
+
+        Then the Server is asked over another one not to use it; it is used again as soon as a message of
+        ours over it is answered.
+        """
+        self.silent = silent
+        here = {u.link_id: u for u in self._underlays.toward(self.server)}
+        # What was asked before is no longer true.
+        self._exchanges = [e for e in self._exchanges if e.preference or e.link_id not in here]
+        used = self.best_underlay()
+        other = next((u for u in here.values() if u != used and u.link_id in self.links), None)
+        if silent and other is not None:
+            self._handover(other, now, departing=used.link_id)
+
+    def _replace_exchanges(self, kind: int, start: float, underlay: Underlay | None = None) -> None:
         self.state = _STATES[kind]
         self._exchanges.clear()
-        underlay = (self.through or self).best_underlay()
+        underlay = underlay or (self.through or self).best_underlay()
         if underlay is not None:
             exchange = Exchange(kind, underlay, self._random, start)
             if kind == SOLICIT:
@@ -200,7 +220,10 @@ class Association:
     def underlays_changed(self, now: float) -> None:
         """Tell the Server at once about links that came, changed or went (section 3.19)."""
         usable = {u.link_id: u for u in self._underlays.toward(self.next_hop)}
-        self._exchanges = [e for e in self._exchanges if usable.get(e.underlay.link_id) == e.underlay]
+        for lost in [e for e in self._exchanges if usable.get(e.underlay.link_id) != e.underlay]:
+            self._exchanges.remove(lost)
+            if lost.is_handover and lost.transmissions and lost.link_id not in usable:
+                self._late[lost.link_id] = now + _LATE
         if not self.usable:
             if not self._exchanges:
                 self._replace_exchanges(RELEASE if self.state == RELEASING else SOLICIT, now)
@@ -228,6 +251,14 @@ class Association:
             if over is not None:
                 self._handover(over, now, departing=link_id)
 
+    def _give_up_late(self, now: float) -> None:
+        """What was sent over a link before it went may have come after the word that it is gone."""
+        usable = self._underlays.toward(self.server)
+        for link_id in [link_id for link_id, at in self._late.items() if at <= now]:
+            del self._late[link_id]
+            if usable and all(underlay.link_id != link_id for underlay in usable):
+                self._handover(usable[0], now, departing=link_id)
+
     def _handover(self, underlay: Underlay, now: float, departing: int | None = None) -> None:
         self._exchanges.append(Exchange(REBIND, underlay, self._random, now, HANDOVER, departing))
 
@@ -240,6 +271,7 @@ class Association:
         if self.usable:
             times += [self.renew_at] if self.state == BOUND else []
             times += [self.rebind_at] if self.state in (BOUND, RENEWING) else []
+            times += self._late.values()
         return min(times, default=None)
 
     def handle_timer(self, now: float) -> bool:
@@ -252,6 +284,7 @@ class Association:
             self.solicit(now)
         elif self.usable:
             self._extend(now)
+            self._give_up_late(now)
         for exchange in list(self._exchanges):
             if exchange.due <= now and exchange in self._exchanges:
                 self._send(exchange, now)
@@ -281,6 +314,10 @@ class Association:
         if exchange.exhausted:
             self.solicit(now)
             return
+        if exchange.kind == SOLICIT and exchange.transmissions >= _SILENT_AFTER:
+            # Perhaps the best link carries nothing: from now on all in turn.
+            usable = self._underlays.toward(self.server)
+            exchange.go_over(usable[exchange.transmissions % len(usable)])
         held = {iaid: lease.prefix for iaid, lease in self.leases.items()}
         elapsed, rapid = exchange.transmitted(now), self.rapid and not self.seeks
         message = request(self._identity, exchange, elapsed, self.server_id, held, rapid)
@@ -311,7 +348,7 @@ class Association:
             self._refused(exchange, message, now)
         elif message.type == ADVERTISE:
             self.server_id = server_id.value
-            self._replace_exchanges(REQUEST, now)
+            self._replace_exchanges(REQUEST, now, exchange.underlay)
         else:
             self.server_id, self.link_local = server_id.value, source
             self._granted(exchange, message, now)

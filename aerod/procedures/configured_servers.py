@@ -43,6 +43,9 @@ class ConfiguredAssociation(Association):
     def renew(self, now: float) -> None:
         """There is nothing to renew."""
 
+    def set_silent(self, silent: bool, now: float) -> None:
+        self.silent = silent
+
     def tell_again(self, now: float) -> None:
         """The Server takes no word of ours for it."""
 

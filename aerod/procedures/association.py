@@ -9,6 +9,7 @@ from random import Random
 from aerod.address import LinkLayerAddress, Prefix, is_multicast
 from aerod.interface import Underlay
 from aerod.procedures.exchange import ANSWERS, HANDOVER, TIMINGS, Exchange
+from aerod.procedures.known_links import KnownLinks
 from aerod.procedures.leases import Lease
 from aerod.procedures.replies import granted_prefixes, grants, has_status, status_text
 from aerod.procedures.requests import Identity, request
@@ -59,11 +60,7 @@ class Association:
         self.leases: dict[int, Lease] = {}
         self.renew_at = self.rebind_at = 0.0
         self.since = 0.0
-        # The links the Server knows with our address there, and those it knows to be gone.
-        self.links: dict[int, bytes] = {}
-        self.preferences: dict[int, int] = {}
-        self.gone: set[int] = set()
-        self.seen: dict[int, LinkLayerAddress] = {}
+        self.links = KnownLinks()
         self.asps: tuple[Prefix, ...] = ()
         self.status = ""
         # Seconds between two Solicits at most; the Server may have told (RFC 8415 section 21.24).
@@ -159,7 +156,7 @@ class Association:
         """
         usable = self._underlays.toward(self.server)
         known = [*usable, *self._underlays.leaving(self.server)]
-        told = (u for u in known if self.links.get(u.link_id) in u.addresses)
+        told = (u for u in known if self.links.told(u))
         return next(told, usable[0] if usable else None)
 
     def path(self) -> Path | None:
@@ -167,8 +164,7 @@ class Association:
         underlay = self.best_underlay()
         if underlay is None:
             return None
-        told = self.links.get(underlay.link_id)
-        return self._underlays.path_over(underlay, self.server, told if told in underlay.addresses else None)
+        return self._underlays.path_over(underlay, self.server, self.links.told(underlay))
 
     # Starting exchanges
 
@@ -203,7 +199,7 @@ class Association:
         # What was asked before is no longer true.
         self._exchanges = [e for e in self._exchanges if e.preference or e.link_id not in here]
         used = self.best_underlay()
-        other = next((u for u in here.values() if u != used and u.link_id in self.links), None)
+        other = next((u for u in here.values() if u != used and u.link_id in self.links.addresses), None)
         if silent and other is not None:
             self._handover(other, now, departing=used.link_id)
 
@@ -237,16 +233,13 @@ class Association:
             self._extend_by(RENEW if self.state == RENEWING else REBIND, now)
 
     def _knows(self, underlay: Underlay) -> bool:
-        """Whether the Server has been told of the underlay as it is now."""
-        preference = self.preferences.get(underlay.link_id)
-        told = self.links.get(underlay.link_id), preference
-        return told == (address_toward(underlay, self.server), underlay.preference)
+        return self.links.is_current(underlay, address_toward(underlay, self.server))
 
     def _give_up_links(self, usable: dict[int, Underlay], told: set[int], now: float) -> None:
         """Tell of links that went over another one, which the Server must know if they still serve."""
-        known = next((u for link_id, u in usable.items() if link_id in self.links), None)
+        known = next((u for link_id, u in usable.items() if link_id in self.links.addresses), None)
         still_here = {underlay.link_id for underlay in self._underlays.leaving(self.server)}
-        for link_id in self.links.keys() - usable.keys() - told:
+        for link_id in self.links.addresses.keys() - usable.keys() - told:
             over = known if link_id in still_here else known or next(iter(usable.values()), None)
             if over is not None:
                 self._handover(over, now, departing=link_id)
@@ -280,7 +273,7 @@ class Association:
         for iaid in ended:
             del self.leases[iaid]
         if ended and not self.leases and self.state != RELEASING:
-            self._forget_links()
+            self.links.forget()
             self.solicit(now)
         elif self.usable:
             self._extend(now)
@@ -366,7 +359,7 @@ class Association:
         if exchange.kind == REQUEST:
             self.solicit(now, exchange.due - now)
         elif exchange.kind != SOLICIT and (not self.leases or has_status(message, STATUS_NO_BINDING)):
-            self._forget_links()
+            self.links.forget()
             self.solicit(now)
         elif exchange.is_handover:
             self._exchanges.remove(exchange)
@@ -375,7 +368,7 @@ class Association:
         if not self.usable:
             self.since = now
         if exchange.kind in (SOLICIT, REQUEST):
-            self._forget_links()
+            self.links.forget()
         self._apply(message, now)
         self._note_link(exchange, message)
         # A grant answers a pending Renew or Rebind too; other links still have to be told.
@@ -383,11 +376,6 @@ class Association:
         self.state = BOUND
         self._schedule(message, now)
         self.underlays_changed(now)
-
-    def _forget_links(self) -> None:
-        self.links.clear()
-        self.preferences.clear()
-        self.gone.clear()
 
     def _apply(self, message: Message, now: float) -> None:
         """Store what the message grants, drop what it takes away (D6)."""
@@ -399,20 +387,13 @@ class Association:
                 del self.leases[iaid]
 
     def _note_link(self, exchange: Exchange, message: Message) -> None:
-        if exchange.preference:
-            self.links[exchange.link_id] = address_toward(exchange.underlay, self.server)
-            self.preferences[exchange.link_id] = exchange.preference
-            self.gone.discard(exchange.link_id)
-        else:
-            self.links.pop(exchange.link_id, None)
-            self.preferences.pop(exchange.link_id, None)
-            self.gone.add(exchange.link_id)
-            self.seen.pop(exchange.link_id, None)
+        address = address_toward(exchange.underlay, self.server)
+        self.links.note(exchange.link_id, address, exchange.preference)
         for value in vendor.decode(message.options):
             if isinstance(value, vendor.AspAdv):
                 self.asps = value.prefixes
             elif isinstance(value, vendor.AllaRep) and exchange.preference:
-                self.seen[exchange.link_id] = value.address
+                self.links.seen[exchange.link_id] = value.address
 
     def _schedule(self, message: Message, now: float) -> None:
         """Set T1 and T2; 0 leaves them to us (RFC 8415 section 21.21)."""

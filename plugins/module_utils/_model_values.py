@@ -239,6 +239,14 @@ def asp(value: t.Any, at: Place) -> Prefix | None:
     return prefix
 
 
+def prefix(value: t.Any, at: Place) -> str | None:
+    """A prefix of whatever is reached by IP, as text in its usual form."""
+    try:
+        return str(parse_prefix(value if isinstance(value, str) else ""))
+    except PrefixError as error:
+        return at.refuse(value, error)
+
+
 def interface(value: t.Any, at: Place) -> str | None:
     allowed = "allowed: the name of a network interface, 15 characters at most"
     if not isinstance(value, str) or not re.fullmatch(r"[^\s/:%]{1,15}", value) or value in (".", ".."):

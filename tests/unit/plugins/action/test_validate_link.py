@@ -153,6 +153,32 @@ def test_role_groups_and_table_at_once(inventory):
     assert [line.partition(": ")[0] for line in lines[-2:]] == [f"{table}:8"] * 2
 
 
+def test_probe_of_a_host_outside_the_link(inventory):
+    with (inventory.folder / "hosts.yml").open("a") as hosts:
+        hosts.write("others:\n  hosts:\n    h1: {aero_verify_probes: [{to_host: \"{{ 'client' ~ 3 }}\"}]}\n")
+    assert inventory.mistakes() == [
+        "h1: aero_verify_probes[0].to_host = client3: not in the inventory; did you mean client2? "
+        "allowed: a host of the inventory"]
+
+
+@pytest.mark.parametrize(("spoil", "said"), [
+    (lambda text: text + "  - : [\n", "YAML parsing failed"),
+    (lambda text: text.replace("server2:", "server1:"), "Found duplicate mapping key 'server1'"),
+    (None, "Completely failed to parse inventory source"),
+])
+def test_an_inventory_that_cannot_be_read_is_a_failure_in_a_clone(inventory, spoil, said):
+    """By two settings of ansible.cfg; without them it is a run that ends well, for no host or for one less."""
+    (inventory.folder.parent / "ansible.cfg").write_text((COLLECTION / "ansible.cfg").read_text())
+    assert inventory.run()[0] == 0
+    hosts = inventory.folder / "hosts.yml"
+    if spoil:
+        hosts.write_text(spoil(hosts.read_text()))
+    else:
+        inventory.folder = inventory.folder.with_name("invnetory")
+    code, output = inventory.run()
+    assert (code != 0, said in output) == (True, True), output
+
+
 def test_many_mistakes_do_not_drown_the_terminal(inventory):
     table = inventory.folder / "group_vars" / "aero" / "acp_table.csv"
     table.write_text("client_id,acps,name,comment\n" + "zz,2001:db8::/64,,\n" * 400)

@@ -36,6 +36,9 @@ def refused(hosts, groups=None):
 
 # ------------------------------------------------------------------------------------ mistakes of one host
 
+EXAMPLES = "(not shown): still the one of the example; allowed: your own, see Secrets in docs/operations.md"
+
+
 @pytest.mark.parametrize(("host", "variable", "value", "line"), [
     ("s1", "aero_id", 1, "s1: aero_id = 1: already the ID of r1; allowed: each Relay and Server its own ID, set as "
      "aero_id or by another aero_id_base for the group"),
@@ -70,6 +73,13 @@ def refused(hosts, groups=None):
      'allowed: 1 to 80 printable ASCII characters, no space, no "'),
     ("s1", "aero_bgp_password", "hidden-secret", "s1: aero_bgp_password = (not shown): r1 has (not shown); "
      "allowed: one value for the whole link"),
+    ("s1", "aero_bgp_password", 12345, "s1: aero_bgp_password = (not shown): not a text (does it need quotes?); "
+     'allowed: 1 to 80 printable ASCII characters, no space, no "'),
+    ("s1", "aero_bgp_password", "Change-me-soon", f"s1: aero_bgp_password = {EXAMPLES}"),
+    ("s1", "aero_dns_tsig_secret", "Y2hhbmdlLW1lLWNoYW5nZS1tZS1jaGFuZ2UtbWUtISE=", f"s1: aero_dns_tsig_secret = {EXAMPLES}"),
+    ("s1", "aero_psk_secrets", [{"id": 1, "secret": b"change-me".hex() * 4}], f"s1: aero_psk_secrets[0].secret = {EXAMPLES}"),
+    ("s1", "aero_signature_secrets", [{"id": 1, "secret": b"change-me".hex() * 4}],
+     f"s1: aero_signature_secrets[0].secret = {EXAMPLES}"),
     ("s1", "aero_port", 8061, "s1: aero_port = 8061: c1 has 8060; allowed: one value for the whole link"),
     ("s1", "aero_dns_zone", "net", "s1: aero_dns_zone = net: an address or a single label, not a domain; "
      "allowed: a domain of two labels or more, such as example.net"),

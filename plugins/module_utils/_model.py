@@ -14,7 +14,11 @@ import os
 import re
 import typing as t
 
-from ansible_collections.aero.link.plugins.module_utils import _acp_table, _model_checks
+from ansible_collections.aero.link.plugins.module_utils import (
+    _acp_table,
+    _model_checks,
+    _model_reach,
+)
 from ansible_collections.aero.link.plugins.module_utils._acp_compiled import (
     Compiled,
     Opened,
@@ -120,6 +124,7 @@ def draft(hosts: Hosts, groups: Groups) -> tuple[Draft, Source | None]:
             drafted.of_any_host.setdefault(host, {})[name[5:]] = value
     _fill(drafted, hosts)
     _model_checks.check_all(drafted)
+    _model_reach.check_reach(drafted)
     source = drafted.link["acp_table"]
     return drafted, _table_path(source, hosts) if isinstance(source, str) else source
 
@@ -133,6 +138,10 @@ def _acps_of_clients(drafted: Draft, table: Compiled | None) -> dict[str, list[P
 
 def warnings(link: t.Mapping[str, t.Any]) -> list[str]:
     """What may be, but should not, in a link model."""
+    return [*_unprotected(link), *_model_reach.strange_servers(link)]
+
+
+def _unprotected(link: t.Mapping[str, t.Any]) -> list[str]:
     if link["underlay_protected"]:
         return []
     # draft-templin-aerolink-52, section 6: IP security must be used over unmanaged links, and so must

@@ -130,7 +130,7 @@ EXAMPLES = "(not shown): still the one of the example; allowed: your own, see Se
      "127.0.0.0/8, which is loopback; allowed: a unicast address that other nodes reach"),
     ("s2", "aero_underlays", [underlay("203.0.113.11")], "s2: aero_underlays[0].addresses[0] = 203.0.113.11: already "
      "aero_underlays[0].addresses[0] of s1; allowed: each address on one host"),
-    ("s1", "aero_underlays", [underlay("2001:db8:ffff::11")], "s1: aero_underlays[0].addresses[0] = 2001:db8:ffff::11: "
+    ("s1", "aero_underlays", [underlay("203.0.113.11", "2001:db8:ffff::11")], "s1: aero_underlays[0].addresses[1] = 2001:db8:ffff::11: "
      "inside the ASP 2001:db8::/32, which is reached through the link itself; allowed: addresses outside every ASP"),
     # Outside peers
     ("r1", "aero_bgp_outside", [{"name": "x1", "address": "203.0.113.254"}], "r1: aero_bgp_outside[0].asn = (not set): "
@@ -214,6 +214,41 @@ def test_probe_of_a_host_outside_the_link(hosts):
     assert refused(hosts, {**GROUPS, "all": [*hosts, "h1"]}) == [
         "all hosts: aero_port = 0: out of range; allowed: 1 to 65535",
         "x1: aero_verify_probes[1].expect = reachible: unknown; did you mean reachable? allowed: reachable, unreachable"]
+
+
+# ------------------------------------------------------------------------------------ nodes that cannot talk
+
+BOTH = "allowed: addresses of one family on all Relays and Servers, or of both"
+
+
+@pytest.mark.parametrize(("addresses", "lines"), [
+    ({"r1": ["fd00:ae::1"]}, [f"r1: aero_underlays = IPv6 alone: only IPv4 reaches the Server s1 and 1 more; {BOTH}"]),
+    ({"s2": ["fd00:ae::12"], "r1": ["203.0.113.1"]}, [
+        f"s2: aero_underlays = IPv6 alone: only IPv4 reaches the Relay r1 and 1 more; {BOTH}"]),
+    ({"s2": ["fd00:ae::12"], "r2": ["203.0.113.2", "fd00:ae::2"]}, []),
+    ({"s1": ["fd00:ae::11"], "s2": ["fd00:ae::12"], "r1": ["fd00:ae::1"], "r2": ["fd00:ae::2"]}, []),
+])
+def test_relays_and_servers_of_one_family(hosts, addresses, lines):
+    for host, own in addresses.items():
+        hosts[host]["aero_underlays"] = [underlay(*own)]
+    assert _model.build(hosts, GROUPS)[1] == lines
+
+
+def test_client_and_its_configured_server_of_one_family(hosts):
+    hosts["s1"]["aero_underlays"] = [underlay("203.0.113.11", "fd00:ae::11")]
+    hosts["c1"].update(aero_client_configured_servers=["s1", "s2"], aero_underlays=[underlay("fd00:ae::c1")])
+    assert refused(hosts) == [
+        "c1: aero_client_configured_servers[1] = s2: only IPv4 reaches it, and aero_underlays have IPv6 alone; allowed: "
+        "Servers with an address of the Client's family"]
+
+
+def test_address_of_no_server_is_warned_of(hosts):
+    """It may be one that is managed elsewhere."""
+    hosts["c1"]["aero_client_server_addresses"] = ["203.0.113.11", "203.0.113.99"]
+    hosts["c2"]["aero_client_server_addresses"] = ["203.0.113.99"]
+    link, errors = _model.build(hosts, GROUPS)
+    (warning,) = _model.warnings(link)
+    assert errors == [] and warning.startswith("aero_client_server_addresses of c1 and 1 more: 203.0.113.99 is no address")
 
 
 # ---------------------------------------------------------------------------------------- mistakes of the link

@@ -69,6 +69,9 @@ class Punt(Protocol):
     def unreachable(self, packet: bytes, header: IPHeader, now: float) -> None:
         """There is no way for the packet, which is dropped."""
 
+    def refused(self, remote: LinkLayerAddress, header: IPHeader, now: float) -> None:
+        """A packet was dropped, since ``remote`` may not send from its source."""
+
     def too_big(self, packet: bytes, header: IPHeader, mtu: int, now: float) -> None:
         """The packet was dropped, ``mtu`` bytes would have passed."""
 
@@ -156,6 +159,7 @@ class PlainEngine:
             origin = self._origin_of_error(packet, header, datagram.remote)
         if origin is None:
             self._counters.drop("origin")
+            self._punt.refused(datagram.remote, header, now)
             return
         if not self._is_authentic(signer, origin):
             return

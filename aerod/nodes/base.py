@@ -191,6 +191,9 @@ class Node:
         """Whether an answer from a stranger at ``remote`` is awaited."""
         return False
 
+    def refused(self, remote: LinkLayerAddress, header: IPHeader, now: float) -> None:
+        """A packet was dropped, since ``remote`` may not send from its source."""
+
     def control_from_link(self, arrival: Arrival, now: float) -> None:
         """Take an ND or DHCPv6 message from the link."""
         take = self._nd_received if arrival.is_nd else self._dhcpv6_received

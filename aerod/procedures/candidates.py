@@ -45,6 +45,7 @@ class Candidates:
         if config.encapsulation.multicast and not known:
             known = tuple(LinkLayerAddress(group, config.link.port) for group in SERVER_GROUPS)
         self._candidates = [Candidate(address) for address in known]
+        self._addresses = frozenset(known)
         self._underlays = underlays
         self._outbox = outbox
         self._name = SERVER_NAME + config.link.domain
@@ -78,6 +79,7 @@ class Candidates:
         # One that has no answer does not know, and those it once told may well be there.
         if answer:
             self._candidates = [known.get(address) or Candidate(address) for address in answer]
+            self._addresses = frozenset(answer)
         return bool(answer)
 
     def look_around(self, wanted: bool, now: float) -> None:
@@ -106,6 +108,10 @@ class Candidates:
         if self._from_dns:
             free.sort(key=lambda c: (-len(self._underlays.toward(c.address)), not c.address.is_ipv4))
         return free
+
+    def has(self, address: LinkLayerAddress) -> bool:
+        """Whether it is one of them."""
+        return address in self._addresses
 
     def named(self, address: bytes) -> list[LinkLayerAddress]:
         """Return where the Server with a 16-byte underlay or link-local address may be."""

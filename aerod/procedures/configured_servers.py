@@ -73,6 +73,9 @@ class ConfiguredServers(Delegation):
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """No Server is looked for."""
 
+    def ask(self, server: LinkLayerAddress, now: float) -> None:
+        """Nobody is asked."""
+
     def release(self, now: float) -> int:
         raise ValueError("the prefixes of this Client are configured, it has no leases to release")
 

@@ -111,6 +111,20 @@ class Delegation:
             self._fill(now)
             self._candidates.look_around(self._wanted() > 0, now)
 
+    def may_be_at(self, address: LinkLayerAddress) -> bool:
+        """Whether there may be a Server."""
+        return self._candidates.has(address)
+
+    def ask(self, server: LinkLayerAddress, now: float) -> None:
+        """Associate with the Server at an address, if it is a candidate, beyond those that are wanted.
+
+        As there are too many then, it is left in order (section 3.19.4), and with it what it announces of us.
+        """
+        if not self._released and any(candidate.address == server for candidate in self._ready(now)):
+            association = self._association(server)
+            association.solicit(now)
+            self.associations.append(association)
+
     def route_appeared(self, interface: str, now: float) -> None:
         """This host has a new route over an underlay."""
         for association in self.associations:

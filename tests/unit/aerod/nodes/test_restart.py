@@ -163,6 +163,25 @@ def test_client_whose_server_is_no_longer_configured() -> None:
     assert servers_of_c1(link) == ["s2"]
 
 
+def test_client_without_what_an_earlier_run_left_behind() -> None:
+    """It is at another Server now; the one before goes on sending, until it is asked and released (O-51)."""
+    link = Link(c2_servers=("203.0.113.11",)).settled()
+    client = replace(link.c1.config.client, server_addresses=(lla("203.0.113.12"), lla("203.0.113.11")))
+    link.c1.config = replace(link.c1.config, client=client)
+    link.c1.stop()
+    link.c1.start(None)
+    link.run(3)
+    assert servers_of_c1(link) == ["s1", "s2"] and len(link.c1.node.leases(link.now)) == 1
+    for _unused in range(20):
+        link.r1.send(ip6("2001:5::1", H1))
+        link.run(1)
+    assert servers_of_c1(link) == ["s2"]
+    link.c1.take_delivered()
+    link.r1.send(ip6("2001:5::1", H1))
+    link.run(1)
+    assert link.c1.take_delivered() == [ip6("2001:5::1", H1)]
+
+
 def test_client_after_its_lease_ended() -> None:
     """It starts over."""
     link = Link().settled()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.aero.link.plugins.module_utils import _pending
 
 ROLES = Path(__file__).resolve().parents[4] / "roles"
 NODE_ROLES = ("node", "relay", "server", "client")
@@ -38,6 +39,11 @@ def test_every_file_goes() -> None:
     assert {"/etc/bird/bird.conf", "/etc/aero/aerod.toml", "/etc/dhcp/aero-dhcpd6.conf"} <= paths
     left = [path for path in sorted(paths) if not any(path == each or path.startswith(f"{each}/") for each in gone)]
     assert left == []
+
+
+def test_no_tag_goes_on_waiting() -> None:
+    """A node that joins again later must not begin with what an old run has left behind."""
+    assert _pending.PENDING in [entry["path"] for entry in variables("node")["_node_absent_files"]]
 
 
 def test_every_unit_of_ours_stops() -> None:

@@ -34,10 +34,18 @@ def harmless(play: dict[str, Any]) -> dict[str, Any]:
 
 def _harmless_task(task: dict[str, Any]) -> dict[str, Any]:
     if any(name in task for name in (*ROLES, *MODULES)):
-        kept = {key: value for key, value in task.items() if "." not in key and key not in ("become", "delegate_to")}
+        kept = {
+            key: value
+            for key, value in task.items()
+            if "." not in key and key not in ("become", "delegate_to")
+        }
         return kept | CONTACT | {"vars": task.get("vars", {}) | CONTACT["vars"]}
     if any(name in task for name in CONTROLLER):
-        return {"name": task["name"], "ansible.builtin.set_fact": {"_aero_step": {"secrets": []}}, "run_once": True}
+        return {
+            "name": task["name"],
+            "ansible.builtin.set_fact": {"_aero_step": {"secrets": []}},
+            "run_once": True,
+        }
     return task
 
 
@@ -49,17 +57,25 @@ class Link:
         self.folder = folder
         shutil.copytree(COLLECTION / "playbooks", folder / "playbooks")
         for path in (folder / "playbooks").glob("*.yml"):
-            path.write_text(yaml.safe_dump([harmless(play) for play in yaml.safe_load(path.read_text())], sort_keys=False))
+            path.write_text(
+                yaml.safe_dump([harmless(play) for play in yaml.safe_load(path.read_text())], sort_keys=False)
+            )
 
     def run(
-        self, playbook: str, *arguments: str, silent: tuple[str, ...] = (), failing: dict[str, list[str]] | None = None
+        self,
+        playbook: str,
+        *arguments: str,
+        silent: tuple[str, ...] = (),
+        failing: dict[str, list[str]] | None = None,
     ) -> Run:
         """Run a playbook while the hosts ``silent`` do not answer and, by the play's name, those ``failing`` fail."""
         self.inventory.group("all", ansible_connection="local", failing=failing or {})
         for host in silent:
             nowhere = {"ansible_nsenter_pidfile": "/nonexistent", "ansible_nsenter_netns": "/nonexistent"}
             self.inventory.host(host, ansible_connection="aero.link.nsenter", **nowhere)
-        code, output = self.inventory.run(*arguments, playbook=str(self.folder / "playbooks" / f"{playbook}.yml"))
+        code, output = self.inventory.run(
+            *arguments, playbook=str(self.folder / "playbooks" / f"{playbook}.yml")
+        )
         return Run(code, output)
 
 

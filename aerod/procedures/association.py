@@ -66,6 +66,8 @@ class Association:
         self.status = ""
         # Seconds between two Solicits at most; the Server may have told (RFC 8415 section 21.24).
         self.longest_wait = TIMINGS[SOLICIT].longest
+        # Whether it asks the Server to commit at once (O-28).
+        self.rapid = True
         # NUD found that nothing comes back from the Server.
         self.silent = False
         # Another Server shall take its place (section 3.19.4), that asked for it (D24), and that one.
@@ -280,7 +282,7 @@ class Association:
             self.solicit(now)
             return
         held = {iaid: lease.prefix for iaid, lease in self.leases.items()}
-        elapsed, rapid = exchange.transmitted(now), not self.seeks
+        elapsed, rapid = exchange.transmitted(now), self.rapid and not self.seeks
         message = request(self._identity, exchange, elapsed, self.server_id, held, rapid)
         self._transmit(self, exchange, message, now)
 

@@ -55,6 +55,9 @@ def restored(
         association = restore(entry, make, now - saved.get("age", 0.0))
         for iaid in [iaid for iaid in association.leases if iaid > client.prefixes]:
             del association.leases[iaid]
+        if len(association.leases) < client.prefixes:
+            # The table gives more by now, and nobody would ask before T1.
+            association.renew_at = now
         if client.server_addresses and association.server not in client.server_addresses:
             association.leaving = True
         if association.valid_until > now:

@@ -33,6 +33,8 @@ class Candidate:
     link_local: bytes | None = None
     rest: float = _FIRST_REST
     not_before: float = 0.0
+    # Until when its Server, which was left, is not to be used.
+    left_until: float = 0.0
 
 
 class Candidates:
@@ -71,13 +73,12 @@ class Candidates:
 
     def found(self, addresses: Iterable[LinkLayerAddress]) -> bool:
         """Take the answer of the DNS, in its order; whether it is of use."""
-        if not self._from_dns:
-            return False
+        answer = list(dict.fromkeys(addresses)) if self._from_dns else []
         known = {candidate.address: candidate for candidate in self._candidates}
-        self._candidates = [
-            known.get(address) or Candidate(address) for address in dict.fromkeys(addresses)
-        ]
-        return True
+        # One that has no answer does not know, and those it once told may well be there.
+        if answer:
+            self._candidates = [known.get(address) or Candidate(address) for address in answer]
+        return bool(answer)
 
     def look_around(self, wanted: bool, now: float) -> None:
         """Ask again later if more Servers are ``wanted`` than were found; at once if none was."""
@@ -110,11 +111,15 @@ class Candidates:
         """Return where the Server with a 16-byte underlay or link-local address may be."""
         return [c.address for c in self._candidates if address in (c.address.ip, c.link_local)]
 
-    def answered(self, server: LinkLayerAddress, link_local: bytes) -> None:
-        """Note which Server is at an address."""
+    def answered(self, server: LinkLayerAddress, link_local: bytes, now: float) -> bool:
+        """Note which Server is at an address; whether that one was left a short while ago."""
+        left = max((c.left_until for c in self._candidates if c.link_local == link_local), default=0.0)
         for candidate in self._at(server):
             candidate.link_local = link_local
             candidate.rest = _FIRST_REST
+            candidate.not_before = max(candidate.not_before, left)
+            candidate.left_until = left
+        return left > now
 
     def silent(self, server: LinkLayerAddress, longest: float, now: float) -> None:
         """Leave an address alone for a while, for longer each time, up to ``longest`` seconds."""
@@ -127,6 +132,7 @@ class Candidates:
         for candidate in self._candidates:
             if candidate.address == server or (link_local and candidate.link_local == link_local):
                 candidate.not_before = max(candidate.not_before, until)
+                candidate.left_until = until
 
     def _at(self, server: LinkLayerAddress) -> list[Candidate]:
         return [candidate for candidate in self._candidates if candidate.address == server]

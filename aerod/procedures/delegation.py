@@ -121,15 +121,14 @@ class Delegation:
             association.underlays_changed(now)
         self._leave(now)
         self._fill(now)
-        if self._wanted() > 0:
-            # Perhaps the Servers are elsewhere by now, or there are others.
-            self._candidates.ask(now)
         self._changed(now)
 
     def release(self, now: float) -> int:
         """Give all leases back for good; return how many Servers are told."""
         self._released = True
         self._candidates.stop()
+        # Who was asked may still grant what was asked for.
+        self._given_up |= {a.server: a for a in self.associations if not (a.leases or a.seeks)}
         self.associations = [association for association in self.associations if association.leases]
         for association in self.associations:
             association.release(now)
@@ -161,6 +160,8 @@ class Delegation:
             if association not in self.associations and association.usable:
                 # Late, and no longer wanted perhaps; but the Server has the lease now, and must be told.
                 self.associations.append(self._given_up.pop(association.server))
+                if self._released:
+                    association.release(now)
             if association.status and association.status != status:
                 self._outbox.warning(f"Server {remote} answers {association.status}")
             self._settle(association, association.prefixes != held, now)
@@ -188,7 +189,10 @@ class Delegation:
         if association.finished:
             self._left(association, now)
         elif association.usable:
-            self._note_server(association)
+            # With one Server there is no hurry to have another: it proves first that its answers come.
+            for other in self.associations:
+                other.rapid &= other is association
+            self._note_server(association, now)
             if association.asked_to_leave:
                 # It still grants the same: first another Server, then the Release.
                 association.asked_to_leave, association.leaving = False, not other_grant
@@ -196,12 +200,23 @@ class Delegation:
         self._fill(now)
         self._changed(now)
 
-    def _note_server(self, association: Association) -> None:
-        """A Server has one association: it knows the links of the last address only."""
-        self._candidates.answered(association.server, association.link_local)
+    def _note_server(self, association: Association, now: float) -> None:
+        """A Server has one association: it knows the links of the last address only.
+
+        When it turns up at another address, one that works is kept (O-18), and what was left stays left.
+        """
+        wanted = self._moves.leads_to(association)
+        was_left = self._candidates.answered(association.server, association.link_local, now)
+        association.leaving |= was_left and association.since == now and not wanted
         for other in list(self.associations):
-            if other is not association and other.link_local == association.link_local:
-                self.associations.remove(other)
+            if other is association or other.link_local != association.link_local:
+                continue
+            if other.stays and other.alive and not wanted:
+                self.associations.remove(association)
+                other.tell_again(now)
+                return
+            association.leaving |= other.leaving and not wanted
+            self.associations.remove(other)
 
     # Leaving a Server
 
@@ -345,7 +360,6 @@ class Delegation:
             if not association.seeks:
                 self._given_up[association.server] = association
             self._candidates.silent(association.server, association.longest_wait, now)
-            self._candidates.ask(now)
 
     def _wanted(self) -> int:
         """How many associations are missing; one out of reach may come back, but does not count."""
@@ -353,9 +367,12 @@ class Delegation:
         return 0 if self._released else self._config.client.server_count - have
 
     def _untried(self) -> list[Candidate]:
-        """The candidates that are no Server of ours and that some underlay can reach."""
+        """The candidates that are no Server of ours and that some underlay can reach.
+
+        Where one of our Servers is not heard any more, it may be at another of its addresses.
+        """
         used = {association.server for association in self.associations}
-        ours = {a.link_local for a in self.associations if a.reachable}
+        ours = {a.link_local for a in self.associations if a.reachable and not (a.silent or a.hopeless)}
         return self._candidates.free(used, ours)
 
     def _ready(self, now: float) -> list[Candidate]:
@@ -368,10 +385,15 @@ class Delegation:
             # Clients that lost power together shall not start together (RFC 8415 section 18.2.1).
             association.solicit(now, self._random.random())
             self.associations.append(association)
+        if self._wanted() > 0:
+            # Perhaps the Servers are elsewhere by now, or there are others.
+            self._candidates.ask(now)
 
     def _association(self, server: LinkLayerAddress) -> Association:
         self._given_up.pop(server, None)
-        return Association(self._identity, server, self._underlays, self._random, self._transmit)
+        association = Association(self._identity, server, self._underlays, self._random, self._transmit)
+        association.rapid = not self.associations
+        return association
 
     def _transmit(
         self, association: Association, exchange: Exchange, message: Message, now: float

@@ -42,6 +42,10 @@ class Moves:
     def begin(self, old: Association, new: Association, now: float) -> None:
         self._move = _Move(old, new, now + _PATIENCE)
 
+    def leads_to(self, association: Association) -> bool:
+        """Whether that is where the move under way goes."""
+        return self._move is not None and self._move.new is association
+
     def due(self) -> float | None:
         return self._move.until if self._move else None
 

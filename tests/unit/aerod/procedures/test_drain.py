@@ -7,7 +7,7 @@ import pytest
 
 from aerod.address import link_local
 from aerod.wire import nd
-from aerod.wire.dhcpv6 import RELEASE, RENEW, SOLICIT
+from aerod.wire.dhcpv6 import RELEASE, RENEW, REQUEST, SOLICIT
 from tests.unit.aerod.harness import H1, H2, Link, lla
 from tests.unit.aerod.procedures.dhcpv6_log import types
 from tests.unit.aerod.procedures.nd_log import C1_LL, nd_sent
@@ -49,7 +49,7 @@ def test_clients_leave_without_loss(count) -> None:
     link.run(10)
     for stream in streams:
         stream.stop()
-    expected = [RENEW, SOLICIT, RELEASE] if count == 1 else [RENEW, RELEASE]
+    expected = [RENEW, SOLICIT, REQUEST, RELEASE] if count == 1 else [RENEW, RELEASE]
     assert [kind for kind in types(link)[before:] if kind != SOLICIT or count == 1] == expected
     assert [(s.lost, s.doubled) for s in streams] == [(0, 0), (0, 0)]
     assert link.s1.node.leases(link.now) == [] and not link.s1.routes

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from aerod.address import LinkLayerAddress, Prefix, link_local, parse_address
-from aerod.wire.dhcpv6 import RELEASE, RENEW, REPLY, SOLICIT
+from aerod.wire.dhcpv6 import RELEASE, RENEW, REPLY, REQUEST, SOLICIT
 from tests.unit.aerod.harness import C1, H1, H2, Link, ip6, lla, underlay
 from tests.unit.aerod.procedures.dhcpv6_log import ACPS, held, messages, types
 from tests.unit.aerod.stream import Stream
@@ -43,7 +43,7 @@ def test_the_messages_of_a_move(link) -> None:
     before = len(types(link))
     assert move(link) == {"from": f"{S1}:8060", "to": f"{S2}:8060"}
     link.run(2)
-    assert types(link)[before:] == [SOLICIT, RELEASE]
+    assert types(link)[before:] == [SOLICIT, REQUEST, RELEASE]
     (header, release, first), = releases(link, "c1")
     assert (first.remote, header.destination) == (lla(S2), FE80_S1)
     assert header.source == ACP.aero_address

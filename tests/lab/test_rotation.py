@@ -83,7 +83,7 @@ def test_no_client_gets_a_key_that_a_server_may_not_know(secrets):
     silent.write_text("ansible_nsenter_pidfile: /nonexistent\n")
     stopped = rotate(secrets, ok=False)
     assert stopped.code != 0 and stopped.recap["s2"]["unreachable"] == 1
-    assert [keys(node) for node in ("s1", "s2", "c1", "c2")] == [[2, 1], [1], [1], [1]]
+    assert [keys(node) for node in ("c1", "c2")] == [[1], [1]]
     silent.unlink()
     rotate(secrets)
     assert [keys(node) for node in ("s1", "s2", "c1", "c2")] == [[2, 1], [2, 1], [2], [2]]

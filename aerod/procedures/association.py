@@ -9,6 +9,7 @@ from random import Random
 from aerod.address import LinkLayerAddress, Prefix, is_multicast
 from aerod.interface import Underlay
 from aerod.procedures.exchange import ANSWERS, HANDOVER, TIMINGS, Exchange
+from aerod.procedures.known_links import KnownLinks
 from aerod.procedures.leases import Lease
 from aerod.procedures.replies import granted_prefixes, grants, has_status, status_text
 from aerod.procedures.requests import Identity, request
@@ -37,6 +38,8 @@ _SILENT_AFTER = 3
 # A Server that let so many Solicits pass gives way to one not yet tried, and rests.
 PATIENCE = 4
 _SOL_MAX_RT_RANGE = range(60, 86401)
+# Seconds after which nothing is under way any more that was sent over a link before it went.
+_LATE = 5.0
 
 
 class Association:
@@ -57,11 +60,7 @@ class Association:
         self.leases: dict[int, Lease] = {}
         self.renew_at = self.rebind_at = 0.0
         self.since = 0.0
-        # The links the Server knows with our address there, and those it knows to be gone.
-        self.links: dict[int, bytes] = {}
-        self.preferences: dict[int, int] = {}
-        self.gone: set[int] = set()
-        self.seen: dict[int, LinkLayerAddress] = {}
+        self.links = KnownLinks()
         self.asps: tuple[Prefix, ...] = ()
         self.status = ""
         # Seconds between two Solicits at most; the Server may have told (RFC 8415 section 21.24).
@@ -79,6 +78,8 @@ class Association:
         self._random = random
         self._transmit = transmit
         self._exchanges: list[Exchange] = []
+        # Links that went with a message under way, and when the Server is told so once more.
+        self._late: dict[int, float] = {}
 
     # What it is good for
 
@@ -137,7 +138,8 @@ class Association:
     def unanswered(self) -> int:
         """How often the most patient exchange over the link in use was sent in vain."""
         used = self.best_underlay()
-        return max((e.transmissions for e in self._exchanges if e.underlay == used), default=0)
+        counts = (e.transmissions for e in self._exchanges if e.underlay == used or e.kind == SOLICIT)
+        return max(counts, default=0)
 
     @property
     def prefixes(self) -> set[Prefix]:
@@ -154,7 +156,7 @@ class Association:
         """
         usable = self._underlays.toward(self.server)
         known = [*usable, *self._underlays.leaving(self.server)]
-        told = (u for u in known if self.links.get(u.link_id) in u.addresses)
+        told = (u for u in known if self.links.told(u))
         return next(told, usable[0] if usable else None)
 
     def path(self) -> Path | None:
@@ -162,8 +164,7 @@ class Association:
         underlay = self.best_underlay()
         if underlay is None:
             return None
-        told = self.links.get(underlay.link_id)
-        return self._underlays.path_over(underlay, self.server, told if told in underlay.addresses else None)
+        return self._underlays.path_over(underlay, self.server, self.links.told(underlay))
 
     # Starting exchanges
 
@@ -187,10 +188,25 @@ class Association:
         if underlay is not None and not any(e.link_id == underlay.link_id for e in self._exchanges):
             self._handover(underlay, now)
 
-    def _replace_exchanges(self, kind: int, start: float) -> None:
+    def set_silent(self, silent: bool, now: float) -> None:
+        """Note what NUD found, and that perhaps it is the link in use that carries nothing.
+
+        Then the Server is asked over another one not to use it; it is used again as soon as a message of
+        ours over it is answered.
+        """
+        self.silent = silent
+        here = {u.link_id: u for u in self._underlays.toward(self.server)}
+        # What was asked before is no longer true.
+        self._exchanges = [e for e in self._exchanges if e.preference or e.link_id not in here]
+        used = self.best_underlay()
+        other = next((u for u in here.values() if u != used and u.link_id in self.links.addresses), None)
+        if silent and other is not None:
+            self._handover(other, now, departing=used.link_id)
+
+    def _replace_exchanges(self, kind: int, start: float, underlay: Underlay | None = None) -> None:
         self.state = _STATES[kind]
         self._exchanges.clear()
-        underlay = (self.through or self).best_underlay()
+        underlay = underlay or (self.through or self).best_underlay()
         if underlay is not None:
             exchange = Exchange(kind, underlay, self._random, start)
             if kind == SOLICIT:
@@ -200,7 +216,10 @@ class Association:
     def underlays_changed(self, now: float) -> None:
         """Tell the Server at once about links that came, changed or went (section 3.19)."""
         usable = {u.link_id: u for u in self._underlays.toward(self.next_hop)}
-        self._exchanges = [e for e in self._exchanges if usable.get(e.underlay.link_id) == e.underlay]
+        for lost in [e for e in self._exchanges if usable.get(e.underlay.link_id) != e.underlay]:
+            self._exchanges.remove(lost)
+            if lost.is_handover and lost.transmissions and lost.link_id not in usable:
+                self._late[lost.link_id] = now + _LATE
         if not self.usable:
             if not self._exchanges:
                 self._replace_exchanges(RELEASE if self.state == RELEASING else SOLICIT, now)
@@ -214,19 +233,24 @@ class Association:
             self._extend_by(RENEW if self.state == RENEWING else REBIND, now)
 
     def _knows(self, underlay: Underlay) -> bool:
-        """Whether the Server has been told of the underlay as it is now."""
-        preference = self.preferences.get(underlay.link_id)
-        told = self.links.get(underlay.link_id), preference
-        return told == (address_toward(underlay, self.server), underlay.preference)
+        return self.links.is_current(underlay, address_toward(underlay, self.server))
 
     def _give_up_links(self, usable: dict[int, Underlay], told: set[int], now: float) -> None:
         """Tell of links that went over another one, which the Server must know if they still serve."""
-        known = next((u for link_id, u in usable.items() if link_id in self.links), None)
+        known = next((u for link_id, u in usable.items() if link_id in self.links.addresses), None)
         still_here = {underlay.link_id for underlay in self._underlays.leaving(self.server)}
-        for link_id in self.links.keys() - usable.keys() - told:
+        for link_id in self.links.addresses.keys() - usable.keys() - told:
             over = known if link_id in still_here else known or next(iter(usable.values()), None)
             if over is not None:
                 self._handover(over, now, departing=link_id)
+
+    def _give_up_late(self, now: float) -> None:
+        """What was sent over a link before it went may have come after the word that it is gone."""
+        usable = self._underlays.toward(self.server)
+        for link_id in [link_id for link_id, at in self._late.items() if at <= now]:
+            del self._late[link_id]
+            if usable and all(underlay.link_id != link_id for underlay in usable):
+                self._handover(usable[0], now, departing=link_id)
 
     def _handover(self, underlay: Underlay, now: float, departing: int | None = None) -> None:
         self._exchanges.append(Exchange(REBIND, underlay, self._random, now, HANDOVER, departing))
@@ -240,6 +264,7 @@ class Association:
         if self.usable:
             times += [self.renew_at] if self.state == BOUND else []
             times += [self.rebind_at] if self.state in (BOUND, RENEWING) else []
+            times += self._late.values()
         return min(times, default=None)
 
     def handle_timer(self, now: float) -> bool:
@@ -248,10 +273,11 @@ class Association:
         for iaid in ended:
             del self.leases[iaid]
         if ended and not self.leases and self.state != RELEASING:
-            self._forget_links()
+            self.links.forget()
             self.solicit(now)
         elif self.usable:
             self._extend(now)
+            self._give_up_late(now)
         for exchange in list(self._exchanges):
             if exchange.due <= now and exchange in self._exchanges:
                 self._send(exchange, now)
@@ -281,6 +307,10 @@ class Association:
         if exchange.exhausted:
             self.solicit(now)
             return
+        if exchange.kind == SOLICIT and exchange.transmissions >= _SILENT_AFTER:
+            # Perhaps the best link carries nothing: from now on all in turn.
+            usable = self._underlays.toward(self.server)
+            exchange.go_over(usable[exchange.transmissions % len(usable)])
         held = {iaid: lease.prefix for iaid, lease in self.leases.items()}
         elapsed, rapid = exchange.transmitted(now), self.rapid and not self.seeks
         message = request(self._identity, exchange, elapsed, self.server_id, held, rapid)
@@ -311,7 +341,7 @@ class Association:
             self._refused(exchange, message, now)
         elif message.type == ADVERTISE:
             self.server_id = server_id.value
-            self._replace_exchanges(REQUEST, now)
+            self._replace_exchanges(REQUEST, now, exchange.underlay)
         else:
             self.server_id, self.link_local = server_id.value, source
             self._granted(exchange, message, now)
@@ -329,7 +359,7 @@ class Association:
         if exchange.kind == REQUEST:
             self.solicit(now, exchange.due - now)
         elif exchange.kind != SOLICIT and (not self.leases or has_status(message, STATUS_NO_BINDING)):
-            self._forget_links()
+            self.links.forget()
             self.solicit(now)
         elif exchange.is_handover:
             self._exchanges.remove(exchange)
@@ -338,7 +368,7 @@ class Association:
         if not self.usable:
             self.since = now
         if exchange.kind in (SOLICIT, REQUEST):
-            self._forget_links()
+            self.links.forget()
         self._apply(message, now)
         self._note_link(exchange, message)
         # A grant answers a pending Renew or Rebind too; other links still have to be told.
@@ -346,11 +376,6 @@ class Association:
         self.state = BOUND
         self._schedule(message, now)
         self.underlays_changed(now)
-
-    def _forget_links(self) -> None:
-        self.links.clear()
-        self.preferences.clear()
-        self.gone.clear()
 
     def _apply(self, message: Message, now: float) -> None:
         """Store what the message grants, drop what it takes away (D6)."""
@@ -362,20 +387,13 @@ class Association:
                 del self.leases[iaid]
 
     def _note_link(self, exchange: Exchange, message: Message) -> None:
-        if exchange.preference:
-            self.links[exchange.link_id] = address_toward(exchange.underlay, self.server)
-            self.preferences[exchange.link_id] = exchange.preference
-            self.gone.discard(exchange.link_id)
-        else:
-            self.links.pop(exchange.link_id, None)
-            self.preferences.pop(exchange.link_id, None)
-            self.gone.add(exchange.link_id)
-            self.seen.pop(exchange.link_id, None)
+        address = address_toward(exchange.underlay, self.server)
+        self.links.note(exchange.link_id, address, exchange.preference)
         for value in vendor.decode(message.options):
             if isinstance(value, vendor.AspAdv):
                 self.asps = value.prefixes
             elif isinstance(value, vendor.AllaRep) and exchange.preference:
-                self.seen[exchange.link_id] = value.address
+                self.links.seen[exchange.link_id] = value.address
 
     def _schedule(self, message: Message, now: float) -> None:
         """Set T1 and T2; 0 leaves them to us (RFC 8415 section 21.21)."""

@@ -9,11 +9,13 @@ from typing import Any
 from aerod.address import LinkLayerAddress, Prefix, address_text, parse_address
 from aerod.config import ClientConfig
 from aerod.procedures.association import BOUND, Association
+from aerod.procedures.known_links import KnownLinks
 from aerod.procedures.leases import Lease
 
 
 def save(association: Association, now: float) -> dict[str, Any]:
     """Return what makes the association go on after a restart; times are seconds from ``now``."""
+    links = association.links
     return {
         "server": [association.server.text, association.server.port],
         "link_local": address_text(association.link_local),
@@ -30,10 +32,10 @@ def save(association: Association, now: float) -> dict[str, Any]:
             for iaid, lease in association.leases.items()
         ],
         "leaving": association.leaving,
-        "gone": sorted(association.gone),
-        "preferences": {str(link_id): value for link_id, value in association.preferences.items()},
-        "links": {str(link_id): address_text(local) for link_id, local in association.links.items()},
-        "seen": {str(link_id): [seen.text, seen.port] for link_id, seen in association.seen.items()},
+        "gone": sorted(links.gone),
+        "preferences": {str(link_id): value for link_id, value in links.preferences.items()},
+        "links": {str(link_id): address_text(local) for link_id, local in links.addresses.items()},
+        "seen": {str(link_id): [seen.text, seen.port] for link_id, seen in links.seen.items()},
         "asps": [str(asp) for asp in association.asps],
         "longest_wait": association.longest_wait,
     }
@@ -79,10 +81,12 @@ def restore(
         association.leases[lease["iaid"]] = Lease(
             Prefix.parse(lease["prefix"]), then + lease["preferred_in"], then + lease["valid_in"]
         )
-    association.links = {int(link_id): parse_address(text) for link_id, text in entry["links"].items()}
-    association.seen = {int(k): LinkLayerAddress.parse(*seen) for k, seen in entry["seen"].items()}
-    association.preferences = {int(link_id): n for link_id, n in entry.get("preferences", {}).items()}
-    association.gone = set(entry.get("gone", ()))
+    association.links = KnownLinks(
+        {int(link_id): parse_address(text) for link_id, text in entry["links"].items()},
+        {int(link_id): n for link_id, n in entry.get("preferences", {}).items()},
+        {int(link_id): LinkLayerAddress.parse(*seen) for link_id, seen in entry["seen"].items()},
+        set(entry.get("gone", ())),
+    )
     association.leaving = entry.get("leaving", False)
     association.asps = tuple(map(Prefix.parse, entry["asps"]))
     association.longest_wait = entry.get("longest_wait", association.longest_wait)
@@ -93,7 +97,7 @@ def restore(
 def describe(association: Association, now: float) -> dict[str, Any]:
     """Return the association as ``aeroctl leases`` shows it."""
     underlay = association.best_underlay()
-    seen = association.seen.get(underlay.link_id) if underlay else None
+    seen = association.links.seen.get(underlay.link_id) if underlay else None
     path = association.path()
     bound = bool(association.leases)
     return {

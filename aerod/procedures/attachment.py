@@ -51,7 +51,7 @@ class Attachment:
         return tuple(
             (underlay.link_id, underlay.preference, address)
             for underlay, address in own
-            if association.links.get(underlay.link_id) == address
+            if association.links.addresses.get(underlay.link_id) == address
         )
 
     def _association(self, server: Neighbor) -> Association | None:

@@ -10,6 +10,7 @@ from aerod.address import LinkLayerAddress, Prefix, link_local
 from aerod.config import NeighborConfig
 from aerod.procedures.association import BOUND, Association
 from aerod.procedures.delegation import Delegation
+from aerod.procedures.known_links import KnownLinks
 from aerod.procedures.leases import Lease
 from aerod.procedures.requests import Identity
 from aerod.state.underlays import Underlays, address_toward
@@ -37,11 +38,15 @@ class ConfiguredAssociation(Association):
         reachable = (address for address in self._addresses if self._underlays.toward(address))
         self.server = next(reachable, self._addresses[0])
         usable = self._underlays.toward(self.server)
-        self.links = {u.link_id: address_toward(u, self.server) for u in usable}
-        self.preferences = {u.link_id: u.preference for u in usable}
+        self.links = KnownLinks()
+        for underlay in usable:
+            self.links.note(underlay.link_id, address_toward(underlay, self.server), underlay.preference)
 
     def renew(self, now: float) -> None:
         """There is nothing to renew."""
+
+    def set_silent(self, silent: bool, now: float) -> None:
+        self.silent = silent
 
     def tell_again(self, now: float) -> None:
         """The Server takes no word of ours for it."""

@@ -276,7 +276,7 @@ class Delegation:
         """Note that a Server does not answer, or does again."""
         for association in self.associations:
             if association.link_local == link_local and association.silent != silent:
-                association.silent = silent
+                association.set_silent(silent, now)
                 self._fill(now)
                 self._changed(now)
 

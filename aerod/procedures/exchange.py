@@ -68,9 +68,9 @@ class Exchange:
         departing: int | None = None,
     ) -> None:
         self.kind = kind
-        self.underlay = underlay
-        self.link_id = underlay.link_id if departing is None else departing
-        self.preference = underlay.preference if departing is None else 0
+        self.go_over(underlay)
+        if departing is not None:
+            self.link_id, self.preference = departing, 0
         self.transaction_id = random.randrange(1 << 24)
         self.transmissions = 0
         self.due = start
@@ -82,6 +82,12 @@ class Exchange:
         self._began: float | None = None
         self._early = 0.0
         self._repeats = False
+
+    def go_over(self, underlay: Underlay) -> None:
+        """Send, from now on, over this underlay, and tell of it."""
+        self.underlay = underlay
+        self.link_id = underlay.link_id
+        self.preference = underlay.preference
 
     @property
     def is_handover(self) -> bool:

@@ -34,7 +34,13 @@ def apply_reply(
     ]
     neighbor = bindings.client(client.value)
     if neighbor is not None and any(lasting):
-        bindings.set_link(neighbor, link, anew=request.type in (SOLICIT, REQUEST))
+        # The answer to a repetition begins nothing: the Client may have told of other links since the first.
+        anew = request.type in (SOLICIT, REQUEST) and neighbor.begun != message.transaction_id
+        if anew:
+            neighbor.begun = message.transaction_id
+        bindings.set_link(neighbor, link, anew)
+        # Where it was it may have been asked in vain: a NAT had forgotten it.
+        neighbor.note_heard(now)
 
 
 def _apply_release(bindings: Bindings, duid: bytes, message: Message, sender: Link, now: float) -> None:

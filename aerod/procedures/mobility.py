@@ -80,8 +80,9 @@ class Mobility:
                 self._known = ()
             return
         links = [(link_id, preference) for link_id, preference, _address in told]
-        links += [(link_id, 0) for link_id in sorted(association.gone)]
-        known = (tuple(links), told, tuple(association.seen.get(link_id) for link_id, _preference in links))
+        links += [(link_id, 0) for link_id in sorted(association.links.gone)]
+        seen = tuple(association.links.seen.get(link_id) for link_id, _preference in links)
+        known = (tuple(links), told, seen)
         before, self._known = self._known, known
         if before is not None and known != before:
             self._advertisement.start(self._entries, self._attachment.own_prefixes, tuple(links), now)

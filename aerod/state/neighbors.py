@@ -63,7 +63,8 @@ class Neighbor:
 
     ``heard`` and ``sent`` are when the last packet came from and went to the neighbor, ``waiting``
     since when nothing has come although something was sent, None if nothing was.  ``released`` is when
-    the Client last asked to end its leases, None if it has asked for new ones since.
+    the Client last asked to end its leases, None if it has asked for new ones since, and ``begun`` the
+    DHCPv6 transaction ID by which it got its first.
     """
 
     kind: str
@@ -83,6 +84,7 @@ class Neighbor:
     sent: float = 0.0
     waiting: float | None = None
     released: float | None = None
+    begun: int | None = None
 
     def note_heard(self, now: float) -> None:
         self.heard = now

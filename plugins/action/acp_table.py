@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
         _options, arguments = self.validate_argument_spec({"allocate": {"type": "bool", "default": False}})
         hosts = hosts_of_link(self._templar, task_vars["groups"], task_vars["hostvars"])
         draft, source = _model.draft(hosts, task_vars["groups"])
-        errors = _model.mistake_lines(draft.errors, hosts)
+        errors = _model.mistake_lines(draft.errors, task_vars["groups"])
         if errors:
             return {**result, "failed": True, "msg": message(errors)}
         try:

@@ -10,7 +10,7 @@ import time
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.aero.link.plugins.module_utils._verify import findings
-from ansible_collections.aero.link.plugins.module_utils._verify_probes import ProbeError, losses, plan
+from ansible_collections.aero.link.plugins.module_utils._verify_probes import losses, plan
 from ansible_collections.aero.link.plugins.module_utils._verify_report import report
 
 PAUSE = 2.0
@@ -38,10 +38,7 @@ class ActionModule(ActionBase):
         answered = [host for host in seen if nodes.get(host)]
         outside = [host for host in answered if seen[host].get("aero_verify_no_routes_inside")]
         wanted = {host: seen[host].get("aero_verify_probes") or [] for host in answered}
-        try:
-            probes, missing = plan(link, nodes, wanted)
-        except ProbeError as error:
-            return {"failed": True, "msg": str(error)}
+        probes, missing = plan(link, nodes, wanted)
         wrong = [*findings(link, nodes, outside), *missing]
         if arguments["final"]:
             return _final(link, nodes, _sent(seen), wrong)

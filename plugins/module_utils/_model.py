@@ -14,7 +14,11 @@ import os
 import re
 import typing as t
 
-from ansible_collections.aero.link.plugins.module_utils import _acp_table, _model_checks
+from ansible_collections.aero.link.plugins.module_utils import (
+    _acp_table,
+    _model_checks,
+    _model_reach,
+)
 from ansible_collections.aero.link.plugins.module_utils._acp_compiled import (
     Compiled,
     Opened,
@@ -40,13 +44,14 @@ from ansible_collections.aero.link.plugins.module_utils._variables import (
     CLIENT,
     INFRASTRUCTURE,
     NAME_SERVER,
-    OTHERS,
+    OF_ANY_HOST,
     PORTS,
     REQUIRED,
     ROLE_GROUPS,
     SERVER,
     VARIABLES,
     Variable,
+    is_known,
 )
 
 Errors = list  # of (host, rest of the line)
@@ -71,20 +76,21 @@ def build(
 ) -> tuple[dict[str, t.Any], list[str]]:
     """The link model and the mistakes; with any mistake the model is empty.
 
-    ``hosts`` has the ``aero_*`` variables and ``inventory_dir`` of each of ``members(groups)``.
+    ``hosts`` has the ``aero_*`` variables and ``inventory_dir`` of each of ``members(groups)``, and those of
+    ``OF_ANY_HOST`` of other hosts.
     ``open_table`` takes the source of the ACP table and the ASPs, and gives the compiled table or its
     mistakes.
     """
     drafted, source = draft(hosts, groups)
     if source is None:
-        return {}, mistake_lines(drafted.errors, hosts)
+        return {}, mistake_lines(drafted.errors, groups)
     # Without valid ASPs every row would be wrong, which nobody wants to read.
     table, mistakes = open_table(source, drafted.link["asps"] or None)
     name = source if isinstance(source, str) else _acp_table.DATA
     acps_of = _acps_of_clients(drafted, table)
     if table is not None:
         _model_checks.check_client_ids(drafted, acps_of, name)
-    lines = mistake_lines(drafted.errors, hosts) + mistakes
+    lines = mistake_lines(drafted.errors, groups) + mistakes
     return ({} if lines else describe(drafted, name, table, acps_of)), lines
 
 
@@ -93,13 +99,14 @@ def draft(hosts: Hosts, groups: Groups) -> tuple[Draft, Source | None]:
     if that cannot be told."""
     errors: Errors = []
     roles = _roles(groups, errors)
+    _check_parents(groups, errors)
     name_servers = sorted(groups.get("aero_name_servers", ()))
     everyone = dict(sorted({**dict.fromkeys(name_servers, NAME_SERVER), **roles}.items()))
-    for host, variables in hosts.items():
-        _check_names(Place(errors, host, ""), variables)
+    for host in members(groups):
+        _check_names(Place(errors, host, ""), hosts.get(host, {}))
 
     known_hosts = frozenset(groups.get("all", ())) | hosts.keys()
-    drafted = Draft(errors, roles, name_servers, {}, {host: {} for host in everyone}, known_hosts)
+    drafted = Draft(errors, roles, name_servers, {}, {host: {} for host in everyone}, {}, known_hosts)
     served = {host: {role} for host, role in everyone.items()}
     for host in name_servers:
         served[host].add(NAME_SERVER)
@@ -111,8 +118,13 @@ def draft(hosts: Hosts, groups: Groups) -> tuple[Draft, Source | None]:
             for host, variables in scope.items():
                 value = _value(Place(errors, host, name), variable, variables.get(name))
                 drafted.hosts[host][name[5:]] = value
+    for host, variables in hosts.items():
+        for name, variable in OF_ANY_HOST.items():
+            value = _value(Place(errors, host, name), variable, variables.get(name))
+            drafted.of_any_host.setdefault(host, {})[name[5:]] = value
     _fill(drafted, hosts)
     _model_checks.check_all(drafted)
+    _model_reach.check_reach(drafted)
     source = drafted.link["acp_table"]
     return drafted, _table_path(source, hosts) if isinstance(source, str) else source
 
@@ -126,6 +138,10 @@ def _acps_of_clients(drafted: Draft, table: Compiled | None) -> dict[str, list[P
 
 def warnings(link: t.Mapping[str, t.Any]) -> list[str]:
     """What may be, but should not, in a link model."""
+    return [*_unprotected(link), *_model_reach.strange_servers(link)]
+
+
+def _unprotected(link: t.Mapping[str, t.Any]) -> list[str]:
     if link["underlay_protected"]:
         return []
     # draft-templin-aerolink-52, section 6: IP security must be used over unmanaged links, and so must
@@ -155,12 +171,30 @@ def _roles(groups: Groups, errors: Errors) -> dict[str, str]:
     return {host: ROLE_GROUPS[groups_of[host][0]] for host in sorted(groups_of) if groups_of[host]}
 
 
+def _check_parents(groups: Groups, errors: Errors) -> None:
+    """Plays go by ``aero``, ``aero_nodes`` and ``aero_retired``: who is not in them as its role says would be
+    left out of some, or cleaned while it serves."""
+    parents = ("aero", "aero_nodes", "aero_retired")
+    link, nodes, retired = (frozenset(groups.get(name, ())) for name in parents)
+    as_in = "as in inventories/example/hosts.yml"
+    for group in (*ROLE_GROUPS, "aero_name_servers"):
+        for host in groups.get(group, ()):
+            at, child = Place(errors, host, "groups"), "aero_nodes" if group in ROLE_GROUPS else group
+            if group in ROLE_GROUPS and host not in nodes:
+                at.refuse(group, f"not in aero_nodes; allowed: {group} as a child of aero_nodes, {as_in}")
+            elif host not in link:
+                at.refuse(group, f"not in aero; allowed: {child} as a child of aero, {as_in}")
+            if host in retired:
+                at.refuse(f"{group}, aero_retired", "in use and retired at once; allowed: one of the two")
+
+
 def _check_names(at: Place, variables: t.Mapping[str, t.Any]) -> None:
     for name in variables:
-        if name.startswith("aero_") and name not in VARIABLES and not name.startswith(OTHERS):
+        if name.startswith("aero_") and not is_known(name):
             # It may be a mistyped secret, so its value is not shown.
-            (at / name).refuse(NOT_SHOWN, f"unknown variable; {closest(name, VARIABLES)}allowed: those "
-                               "that inventories/example explains")
+            hint = closest(name, (*VARIABLES, *OF_ANY_HOST))
+            (at / name).refuse(NOT_SHOWN, f"unknown variable; {hint}allowed: those that inventories/example "
+                               "explains")
 
 
 def _value(at: Place, variable: Variable, raw: t.Any) -> t.Any:
@@ -248,13 +282,14 @@ def _table_path(name: str, hosts: Hosts) -> str:
     return next((path for path in paths if os.path.exists(path)), paths[0])
 
 
-def mistake_lines(errors: Errors, hosts: Hosts) -> list[str]:
-    """The mistakes sorted by host; one that every host has is said once, and first."""
+def mistake_lines(errors: Errors, groups: Groups) -> list[str]:
+    """The mistakes sorted by host; one that every host of the link has is said once, and first."""
+    link = members(groups)
     holders: dict[str, set[str]] = collections.defaultdict(set)
     for host, line in errors:
         holders[line].add(host)
     lines = []
     for line, found in holders.items():
-        everywhere = len(hosts) > 1 and found >= hosts.keys()
+        everywhere = len(link) > 1 and found.issuperset(link)
         lines += [(host != ALL_HOSTS, host, line) for host in ([ALL_HOSTS] if everywhere else found)]
     return [f"{host}: {line}" for _last, host, line in sorted(lines)]

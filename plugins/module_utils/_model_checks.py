@@ -32,7 +32,7 @@ ALL_HOSTS = "all hosts"
 class Draft(t.NamedTuple):
     """The inventory while it is checked. Variables go by their names without ``aero_``.
 
-    ``known_hosts`` are those outside the link, too.
+    ``of_any_host`` and ``known_hosts`` have the hosts outside the link, too.
     """
 
     errors: list[tuple[str, str]]
@@ -40,6 +40,7 @@ class Draft(t.NamedTuple):
     name_servers: list[str]
     link: dict[str, t.Any]
     hosts: dict[str, dict[str, t.Any]]
+    of_any_host: dict[str, dict[str, t.Any]]
     known_hosts: frozenset[str]
 
     def of_role(self, *roles: str) -> list[str]:
@@ -66,6 +67,7 @@ def check_all(draft: Draft) -> None:
     check_configured_servers(draft)
     check_authentication(draft)
     check_group(draft)
+    check_probes(draft)
 
 
 def check_groups(draft: Draft) -> None:
@@ -313,3 +315,16 @@ def check_authentication(draft: Draft) -> None:
         draft.at(ALL_HOSTS, "psk_secrets").refuse(
             "[]", "needed for aero_dhcp_authentication = psk; allowed: on the Servers, one secret or more, "
             "newest first, such as {id: 1, secret: what openssl rand -hex 32 prints}")
+
+
+def check_probes(draft: Draft) -> None:
+    """What playbooks/verify.yml shall send beyond what it thinks of by itself."""
+    for host, values in draft.of_any_host.items():
+        for position, probe in enumerate(values["verify_probes"] or []):
+            at, name = draft.at(host, f"verify_probes[{position}]"), probe.get("to_host")
+            if ("to" in probe) == ("to_host" in probe):
+                at.refuse(" and ".join(sorted(probe.keys() & {"to", "to_host"})) or "{}",
+                          "no destination, or two; allowed: exactly one of the keys to and to_host")
+            if name and name not in draft.known_hosts:
+                (at / ".to_host").refuse(name, f"not in the inventory; {closest(name, draft.known_hosts)}"
+                                         "allowed: a host of the inventory")

@@ -89,6 +89,14 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
+STILL_THE_EXAMPLE = "still the one of the example; allowed: your own, see Secrets in docs/operations.md"
+
+
+def of_example(secret: bytes) -> bool:
+    """Whether a secret is one that inventories/example has, or had: those are known to everybody."""
+    return secret.lower().startswith(b"change-me")
+
+
 def _hidden(secret: object) -> object:
     return None if secret is None else NOT_SHOWN
 
@@ -239,6 +247,14 @@ def asp(value: t.Any, at: Place) -> Prefix | None:
     return prefix
 
 
+def prefix(value: t.Any, at: Place) -> str | None:
+    """A prefix of whatever is reached by IP, as text in its usual form."""
+    try:
+        return str(parse_prefix(value if isinstance(value, str) else ""))
+    except PrefixError as error:
+        return at.refuse(value, error)
+
+
 def interface(value: t.Any, at: Place) -> str | None:
     allowed = "allowed: the name of a network interface, 15 characters at most"
     if not isinstance(value, str) or not re.fullmatch(r"[^\s/:%]{1,15}", value) or value in (".", ".."):
@@ -259,10 +275,12 @@ def client_id(value: t.Any, at: Place) -> str | None:
 
 def bgp_password(value: t.Any, at: Place) -> bool | None:
     """A password for TCP MD5 (RFC 2385): what the kernel and the routing daemons' files can take."""
-    if not isinstance(value, str) or not re.fullmatch(r'[!#-~]{1,80}', value):
-        allowed = 'allowed: 1 to 80 printable ASCII characters, no space, no "'
+    allowed = 'allowed: 1 to 80 printable ASCII characters, no space, no "'
+    if not isinstance(value, str):
+        return at.refuse(_hidden(value), f"not a text (does it need quotes?); {allowed}")
+    if not re.fullmatch(r'[!#-~]{1,80}', value):
         return at.refuse(_hidden(value), f"not a usable password; {allowed}")
-    return True
+    return at.refuse(NOT_SHOWN, STILL_THE_EXAMPLE) if of_example(value.encode()) else True
 
 
 def base64_key(value: t.Any, at: Place) -> bool | None:
@@ -273,7 +291,7 @@ def base64_key(value: t.Any, at: Place) -> bool | None:
     if not key:
         allowed = "allowed: the key's secret in base64, as tsig-keygen prints it"
         return at.refuse(_hidden(value), f"not base64; {allowed}")
-    return True
+    return at.refuse(NOT_SHOWN, STILL_THE_EXAMPLE) if of_example(key) else True
 
 
 def key_name(value: t.Any, at: Place) -> str | None:

@@ -12,7 +12,14 @@ import collections
 import re
 import typing as t
 
-from ansible_collections.aero.link.plugins.module_utils._model_values import NOT_SHOWN, Place, closest, whole
+from ansible_collections.aero.link.plugins.module_utils._model_values import (
+    NOT_SHOWN,
+    STILL_THE_EXAMPLE,
+    Place,
+    closest,
+    of_example,
+    whole,
+)
 
 _KEYS = ("id", "secret")
 LARGEST_ID = 4294967295
@@ -40,6 +47,8 @@ def _secret(value: t.Any, at: Place) -> int | None:
         shown = None if text is None else NOT_SHOWN
         (at / ".secret").refuse(shown, f"not usable; allowed: hex digits for at least {LEAST_BYTES} bytes, "
                                        "as openssl rand -hex 32 prints them")
+    elif of_example(bytes.fromhex(text)):
+        (at / ".secret").refuse(NOT_SHOWN, STILL_THE_EXAMPLE)
     number = whole(value.get("id"))
     if number is None or not 0 <= number <= LARGEST_ID:
         # Somebody may have mixed the two up.

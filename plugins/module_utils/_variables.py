@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.aero.link.plugins.module_utils import _model_values as v
 from ansible_collections.aero.link.plugins.module_utils import _psk
 from ansible_collections.aero.link.plugins.module_utils._names import CAPABILITY_SUFFIX
+from ansible_collections.aero.link.plugins.module_utils._ping import IPV6_HEADERS
 
 RELAY, SERVER, CLIENT, NAME_SERVER = "relay", "server", "client", "name_server"
 ROLE_GROUPS = {"aero_relays": RELAY, "aero_servers": SERVER, "aero_clients": CLIENT}
@@ -55,6 +56,13 @@ _OUTSIDE_PEER = v.entry(
 _OTHER_SERVER = v.entry(
     {"name": v.text("a name"), "id": v.aero_id, "addresses": v.list_of(v.address, _ADDRESSES)},
     required=("name", "id", "addresses"),
+)
+# The smallest packet is an IPv6 header and an echo request (_ping.py), the largest an IP packet.
+_PROBE = v.entry(
+    {"to": v.address, "to_host": v.text("a host of the inventory"), "from": v.address,
+     "within": v.list_of(v.prefix, "prefixes"), "families": v.list_of(v.choice("ipv4", "ipv6"), "ipv4, ipv6"),
+     "sizes": v.list_of(v.number(IPV6_HEADERS, 65535), "sizes in bytes"),
+     "expect": v.choice("reachable", "unreachable")},
 )
 
 VARIABLES: dict[str, Variable] = {
@@ -141,6 +149,14 @@ VARIABLES: dict[str, Variable] = {
     "aero_eun_mtu": Variable(v.number(1280, 65479), frozenset({CLIENT}), 1500),
 }
 
-# Names that begin like ours and are nobody's mistake: the model itself, what only the lab knows, and what
-# hosts outside the link have, too, so that playbooks/verify.yml looks at it.
-OTHERS = ("aero_link", "aero_lab_", "aero_verify_probes", "aero_verify_no_routes_inside")
+# What hosts outside the link may have, too.
+OF_ANY_HOST: dict[str, Variable] = {
+    "aero_verify_probes": Variable(v.list_of(_PROBE, "dictionaries with to or to_host"), LINK, []),
+    "aero_verify_no_routes_inside": Variable(v.truth, LINK, False),
+}
+
+
+def is_known(name: str) -> bool:
+    """Whether a name that begins with ``aero_`` is nobody's mistake: a variable, the model itself, or what
+    only the lab knows."""
+    return name in VARIABLES or name in OF_ANY_HOST or name == "aero_link" or name.startswith("aero_lab_")

@@ -13,7 +13,9 @@ from ansible import constants
 from ansible.errors import AnsibleError
 from ansible_collections.aero.link.plugins.module_utils import _acp_compiled, _model
 from ansible_collections.aero.link.plugins.module_utils._model_values import Failed, Rows
-from ansible_collections.aero.link.plugins.module_utils._variables import VARIABLES
+from ansible_collections.aero.link.plugins.module_utils._variables import OF_ANY_HOST, VARIABLES
+
+Template = t.Callable[[t.Any], t.Any]
 
 _TABLE = "aero_acp_table"
 
@@ -27,21 +29,34 @@ def open_table(source: _model.Source, asps: t.Any) -> tuple[_acp_compiled.Compil
 
 
 def hosts_of_link(templar: t.Any, groups: t.Any, hostvars: t.Any) -> dict[str, dict[str, t.Any]]:
-    """What the model needs of each host of the link, templated; other aero_* variables stand there without
-    value."""
+    """What the model needs of each host, templated; other aero_* variables of the link's hosts stand there
+    without value."""
     table = functools.partial(_table, seen=[])
-    return {host: _variables_of(host, templar, hostvars, table) for host in _model.members(groups)}
+    inside = {host: _variables_of(host, templar, hostvars, table) for host in _model.members(groups)}
+    others = set(groups.get("all", ())) - inside.keys()
+    return inside | {host: _variables_of_other(host, templar, hostvars) for host in sorted(others)}
 
 
 def _variables_of(host: str, templar: t.Any, hostvars: t.Any, table: t.Any) -> dict[str, t.Any]:
-    # hostvars[host] would template, too, but does not let a template of one host look at another host.
-    raw = hostvars.raw_get(host)
-    templar = templar.copy_with_new_env(available_variables={**raw, "hostvars": hostvars})
+    raw, template = _raw_of(host, templar, hostvars)
     variables = {name: None for name in raw if name.startswith("aero_")}
-    for name in [*(variables.keys() & VARIABLES.keys()), "inventory_dir"]:
-        template = functools.partial(_templated, templar)
+    for name in [*(variables.keys() & (VARIABLES | OF_ANY_HOST).keys()), "inventory_dir"]:
         variables[name] = table(template, raw[name]) if name == _TABLE else template(raw.get(name))
     return variables
+
+
+def _variables_of_other(host: str, templar: t.Any, hostvars: t.Any) -> dict[str, t.Any]:
+    """Of a host outside the link."""
+    raw, template = _raw_of(host, templar, hostvars)
+    return {name: template(raw[name]) for name in raw.keys() & OF_ANY_HOST.keys()}
+
+
+def _raw_of(host: str, templar: t.Any, hostvars: t.Any) -> tuple[dict[str, t.Any], Template]:
+    """The variables of a host as they are written, and what templates one of them."""
+    # hostvars[host] would template, too, but does not let a template of one host look at another host.
+    raw = hostvars.raw_get(host)
+    own = templar.copy_with_new_env(available_variables={**raw, "hostvars": hostvars})
+    return raw, functools.partial(_templated, own)
 
 
 def _templated(templar: t.Any, raw: t.Any) -> t.Any:
@@ -52,7 +67,7 @@ def _templated(templar: t.Any, raw: t.Any) -> t.Any:
         return Failed(f"{why}; allowed: a value, or a template of what the inventory has")
 
 
-def _table(template: t.Callable[[t.Any], t.Any], raw: t.Any, seen: list[tuple[t.Any, t.Any]]) -> t.Any:
+def _table(template: Template, raw: t.Any, seen: list[tuple[t.Any, t.Any]]) -> t.Any:
     """The ACP table, which may be large, or a query: had once for all hosts that write it the same."""
     for known, value in seen:
         if known == raw:

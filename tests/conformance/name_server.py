@@ -103,7 +103,8 @@ def link_inventory(directory: Path, **variables: object) -> dict:
         "aero_bgp_password": "unused", "aero_underlay_protected": True, **variables,
     }  # fmt: skip
     groups = {"aero_relays": {"hosts": {"r1": node("r1")}}, "aero_servers": {"hosts": {"s1": node("s1")}}}
-    return {"aero": {"vars": {name: value for name, value in common.items() if value is not None}, "children": groups}}
+    variables = {name: value for name, value in common.items() if value is not None}
+    return {"aero": {"vars": variables, "children": {"aero_nodes": {"children": groups}}}}
 
 
 def zone_tool(cases: dict[str, dict[str, list[str]]]) -> dict[str, list[tuple[str, str]]]:

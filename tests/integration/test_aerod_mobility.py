@@ -173,3 +173,15 @@ def test_a_server_taken_from_the_configuration_is_left(link) -> None:
     wait_for(lambda: not link.ask("s", "leases"), 10)
     assert [lease["server_address"] for lease in link.ask("c", "leases")] == [S2]
     assert wait_for(lambda: link.pings("r", OWN6), 5)
+
+
+def test_an_access_link_that_is_up_and_carries_nothing(link) -> None:
+    """The other one serves within seconds, and the better one again when it carries."""
+    addresses(link, "eth2", "203.0.113.130")
+    wait_for(lambda: "203.0.113.130" in str(link.ask("s", "neighbors", kind="static")), 3)
+    link.ip("core", "link set vc nomaster")
+    wait_for(lambda: link.pings("c", OUTSIDE6), 15)
+    assert [lease["link"] for lease in link.ask("s", "leases")] == ["203.0.113.130"]
+    link.ip("core", "link set vc master br0")
+    wait_for(lambda: [lease["link"] for lease in link.ask("s", "leases")] == ["203.0.113.101"], 40)
+    assert link.pings("c", OUTSIDE6)

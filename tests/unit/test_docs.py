@@ -14,7 +14,7 @@ from ansible_collections.aero.link.plugins.module_utils._variables import (
     LINK,
     NAME_SERVER,
     NODE,
-    OTHERS,
+    OF_ANY_HOST,
     RELAY,
     REQUIRED,
     ROLE_GROUPS,
@@ -27,8 +27,7 @@ from tests.conformance.requirements import described, load, numbers_with_test
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
-# Hosts outside the link have these too, so the model leaves them to playbooks/verify.yml.
-OF_ANY_HOST = [name for name in OTHERS if name.startswith("aero_verify_")]
+EVERY = VARIABLES | OF_ANY_HOST
 GROUPS = {*ROLE_GROUPS, "aero_nodes", "aero_name_servers", "aero_retired"}
 WHERE = {
     "Relay": {RELAY},
@@ -58,12 +57,12 @@ def _as_documented(default: object) -> str:
 
 
 def test_every_variable_is_documented_and_none_is_invented():
-    assert sorted(DOCUMENTED) == sorted([*VARIABLES, *OF_ANY_HOST])
+    assert sorted(DOCUMENTED) == sorted(EVERY)
 
 
-@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_documented_default_is_the_real_one(name):
-    default, shown = VARIABLES[name].default, DOCUMENTED[name]["default"]
+    default, shown = EVERY[name].default, DOCUMENTED[name]["default"]
     if default is REQUIRED:
         assert shown == "**required**"
     elif default is None:
@@ -72,9 +71,9 @@ def test_the_documented_default_is_the_real_one(name):
         assert shown == _as_documented(default)
 
 
-@pytest.mark.parametrize("name", VARIABLES)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_documented_place_is_the_real_one(name):
-    variable, where = VARIABLES[name], DOCUMENTED[name]["where"]
+    variable, where = EVERY[name], DOCUMENTED[name]["where"]
     if variable.same:
         assert where == ("link, secret" if variable.secret else "link")
     else:
@@ -83,7 +82,8 @@ def test_the_documented_place_is_the_real_one(name):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_no_page_names_a_variable_or_group_that_is_not_there(page):
-    known = {*DOCUMENTED, *GROUPS, "aero_link"}
+    filters = {path.stem for path in (ROOT / "plugins" / "filter").glob("*.yml")}
+    known = {*DOCUMENTED, *GROUPS, *filters, "aero_link"}
     assert sorted(set(re.findall(r"\baero_[a-z_]+\b", page.read_text())) - known) == []
 
 

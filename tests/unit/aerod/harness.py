@@ -90,6 +90,8 @@ class Network:
         self.hosts: list[Host] = []
         self.loss = 0.0
         self.cut: set[str] = set()
+        # Seconds that packets from or to an address take besides.
+        self.delays: dict[str, float] = {}
         self.log: list[tuple[str, Datagram]] = []
         self.name_servers: list[LinkLayerAddress] = []
         # What is not by default in ``[link]``.
@@ -219,7 +221,8 @@ class Network:
         if {sender.name, datagram.local.text} & self.cut or self.random.random() < self.loss:
             return
         arriving = Datagram(datagram.payload, datagram.remote, source, datagram.outer, 0, datagram.protocol)
-        self.later(LATENCY, lambda: self._arrive(arriving))
+        delay = sum(self.delays.get(end.text, 0.0) for end in (datagram.local, datagram.remote))
+        self.later(LATENCY + delay, lambda: self._arrive(arriving))
 
     def _arrive(self, datagram: Datagram) -> None:
         if is_multicast(datagram.local.ip):

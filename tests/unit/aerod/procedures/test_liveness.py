@@ -9,7 +9,7 @@ from aerod.interface import UnderlayError
 from aerod.wire import nd
 from aerod.wire.dhcpv6 import REBIND, SOLICIT
 from aerod.wire.nd_options import Nonce
-from tests.unit.aerod.harness import H1, H2, Link, ip6, lla
+from tests.unit.aerod.harness import H1, H2, Link, ip6, lla, underlay
 from tests.unit.aerod.host import Nat
 from tests.unit.aerod.procedures.dhcpv6_log import ACPS, held, messages, types
 from tests.unit.aerod.procedures.nd_log import nd_sent
@@ -196,3 +196,24 @@ def test_a_client_that_answers_stays() -> None:
     link.run(30)
     assert link.s1.routes and len(solicitations(link, "s1")) == 1
     assert "drop_nd_unexpected" not in link.s1.drops()
+
+
+def test_a_client_that_says_where_it_is_now_stays() -> None:
+    """Asked in vain where it was, it tells its new address before it is given up: that is a sign of life."""
+    nat = Nat("203.0.113.200")
+    link = Link(c1=("10.77.0.2",), nat=nat, keepalive=1000.0).settled()
+    (before,) = link.s1.node.leases(link.now)
+    nat.forget()
+    known = next(n for n in link.s1.node.neighbors(link.now, "static") if n["prefixes"])["links"][0]
+    error = UnderlayError("icmp", 3, 3, 0, lla(S1), lla(known["address"], known["port"]), b"")
+    for _times in range(3):
+        link.s1.node.underlay_error(error, link.now)
+    link.settle(link.s1)
+    link.run(2.8)
+    link.c1.set_underlays(underlay("10.77.0.3"))
+    link.run(10)
+    (after,) = link.s1.node.leases(link.now)
+    assert after["client_id"] == before["client_id"] and len(solicitations(link, "s1")) == 3
+    link.c2.send(ip6(H2, H1))
+    link.run(1)
+    assert link.c1.take_delivered() == [ip6(H2, H1)]

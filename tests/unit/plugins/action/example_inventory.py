@@ -17,14 +17,22 @@ EXAMPLE = COLLECTION / "inventories" / "example"
 PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 
 
+SECRETS = {
+    "aero_bgp_password": "bgp-secret",
+    "aero_dns_tsig_secret": "dHNpZy1zZWNyZXQ=",
+    "aero_psk_secrets": [{"id": 1, "secret": "5ec2e7" * 16}],
+}
+
+
 class Inventory:
-    """A copy of the example inventory with secrets, to be spoilt."""
+    """A copy of the example inventory with secrets of its own, to be spoilt."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "inventory"
         shutil.copytree(EXAMPLE, self.folder)
-        secrets = self.folder / "group_vars" / "aero" / "secrets.yml"
-        secrets.with_name("secrets.yml.example").rename(secrets)
+        self.secrets = self.folder / "group_vars" / "aero" / "secrets.yml"
+        example = self.secrets.with_name("secrets.yml.example").rename(self.secrets)
+        example.write_text(yaml.safe_dump(yaml.safe_load(example.read_text()) | SECRETS))
         (folder / "ansible.cfg").touch()
 
     def group(self, group: str, **values) -> None:

@@ -80,10 +80,3 @@ def test_a_proven_link_is_shown(judge):
     shown = display.return_value.display.call_args.args[0]
     assert "r1 (tunnel)" in shown
     assert shown.split("\n")[1:-1] == result["report"]
-
-
-def test_a_probe_that_says_nothing_sensible_stops_the_run(judge):
-    """The error names the host."""
-    result = judge(data.nodes(), {"h1": {"aero_verify_probes": [{"to_hosts": "x1"}]}})
-    assert result["failed"]
-    assert result["msg"].startswith("h1: aero_verify_probes = ")

@@ -5,8 +5,16 @@ from __future__ import annotations
 
 DUID = {"c1": "00:03:00:01:52:54:00:00:10:01", "c2": "00:03:00:01:52:54:00:00:10:02"}
 BARE = {name: duid.replace(":", "") for name, duid in DUID.items()}
-GROUPS = {"aero_relays": ["r1", "r2"], "aero_servers": ["s1", "s2"], "aero_clients": ["c1", "c2"],
-          "aero_name_servers": ["ns1"]}
+
+
+def nested(groups):
+    """The groups with their parents, as they are in an inventory."""
+    nodes = [host for name in ("aero_relays", "aero_servers", "aero_clients") for host in groups.get(name, ())]
+    return {**groups, "aero_nodes": nodes, "aero": [*nodes, *groups.get("aero_name_servers", ())]}
+
+
+GROUPS = nested({"aero_relays": ["r1", "r2"], "aero_servers": ["s1", "s2"], "aero_clients": ["c1", "c2"],
+                 "aero_name_servers": ["ns1"]})
 LINK = {
     "aero_domain": "example.net",
     "aero_asps": ["2001:db8::/32", "198.51.100.0/24"],

@@ -12,11 +12,12 @@ from ansible_collections.aero.link.plugins.module_utils import _acp_compiled, _m
 
 from aerod import config
 from tests import role_templates
+from tests.unit.plugins.module_utils.link_inventory import nested
 
 
 def rendered(hosts, groups, template="aerod.toml.j2", has="role"):
     """The text of ``aerod.toml``, or of another template, of each node that has this."""
-    everybody = {**groups, "all": [host for group in groups.values() for host in group]}
+    everybody = nested({**groups, "all": [host for group in groups.values() for host in group]})
     with tempfile.TemporaryDirectory() as folder:
         table = functools.partial(_acp_compiled.compiled, folder=folder)
         link, errors = _model.build(hosts, everybody, table)

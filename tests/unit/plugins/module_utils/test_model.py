@@ -15,6 +15,7 @@ from ansible_collections.aero.link.tests.unit.plugins.module_utils.link_inventor
     GROUPS,
     SECRETS,
     link_hosts,
+    nested,
     underlay,
 )
 
@@ -114,7 +115,7 @@ def test_empty_value_is_as_none_set(hosts):
 
 
 def test_id_survives_a_host_that_comes_and_one_that_goes(hosts):
-    groups = {**GROUPS, "aero_servers": ["s3", "s2"]}
+    groups = nested({**GROUPS, "aero_servers": ["s3", "s2"]})
     hosts["s3"] = {**hosts.pop("s1"), "aero_underlays": [underlay("203.0.113.13")]}
     link, errors = _model.build(hosts, groups)
     assert errors == []
@@ -123,7 +124,7 @@ def test_id_survives_a_host_that_comes_and_one_that_goes(hosts):
 
 def test_id_from_a_fully_qualified_name(hosts):
     hosts["s7.dc1.example.net"] = hosts.pop("s1")
-    link, errors = _model.build(hosts, {**GROUPS, "aero_servers": ["s7.dc1.example.net", "s2"]})
+    link, errors = _model.build(hosts, nested({**GROUPS, "aero_servers": ["s7.dc1.example.net", "s2"]}))
     assert (errors, link["hosts"]["s7.dc1.example.net"]["id"]) == ([], 17)
 
 
@@ -141,7 +142,7 @@ def test_several_hundred_hosts(hosts, capsys):
     for n, name in enumerate(servers):
         hosts[name] = {**hosts["s1"], "aero_underlays": [underlay(f"10.0.{n >> 8}.{n & 255}")]}
     started = time.perf_counter()
-    groups = {"aero_relays": ["r1"], "aero_servers": servers, "aero_clients": ["c1"]}
+    groups = nested({"aero_relays": ["r1"], "aero_servers": servers, "aero_clients": ["c1"]})
     link, errors = _model.build(hosts, groups)
     with capsys.disabled():
         print(f"\nmodel of 500 Servers in {time.perf_counter() - started:.2f} s")

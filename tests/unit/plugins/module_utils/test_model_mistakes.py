@@ -18,6 +18,7 @@ from ansible_collections.aero.link.tests.unit.plugins.module_utils.link_inventor
     LINK,
     SECRETS,
     link_hosts,
+    nested,
     underlay,
 )
 
@@ -34,6 +35,9 @@ def refused(hosts, groups=None):
 
 
 # ------------------------------------------------------------------------------------ mistakes of one host
+
+EXAMPLES = "(not shown): still the one of the example; allowed: your own, see Secrets in docs/operations.md"
+
 
 @pytest.mark.parametrize(("host", "variable", "value", "line"), [
     ("s1", "aero_id", 1, "s1: aero_id = 1: already the ID of r1; allowed: each Relay and Server its own ID, set as "
@@ -69,6 +73,13 @@ def refused(hosts, groups=None):
      'allowed: 1 to 80 printable ASCII characters, no space, no "'),
     ("s1", "aero_bgp_password", "hidden-secret", "s1: aero_bgp_password = (not shown): r1 has (not shown); "
      "allowed: one value for the whole link"),
+    ("s1", "aero_bgp_password", 12345, "s1: aero_bgp_password = (not shown): not a text (does it need quotes?); "
+     'allowed: 1 to 80 printable ASCII characters, no space, no "'),
+    ("s1", "aero_bgp_password", "Change-me-soon", f"s1: aero_bgp_password = {EXAMPLES}"),
+    ("s1", "aero_dns_tsig_secret", "Y2hhbmdlLW1lLWNoYW5nZS1tZS1jaGFuZ2UtbWUtISE=", f"s1: aero_dns_tsig_secret = {EXAMPLES}"),
+    ("s1", "aero_psk_secrets", [{"id": 1, "secret": b"change-me".hex() * 4}], f"s1: aero_psk_secrets[0].secret = {EXAMPLES}"),
+    ("s1", "aero_signature_secrets", [{"id": 1, "secret": b"change-me".hex() * 4}],
+     f"s1: aero_signature_secrets[0].secret = {EXAMPLES}"),
     ("s1", "aero_port", 8061, "s1: aero_port = 8061: c1 has 8060; allowed: one value for the whole link"),
     ("s1", "aero_dns_zone", "net", "s1: aero_dns_zone = net: an address or a single label, not a domain; "
      "allowed: a domain of two labels or more, such as example.net"),
@@ -119,7 +130,7 @@ def refused(hosts, groups=None):
      "127.0.0.0/8, which is loopback; allowed: a unicast address that other nodes reach"),
     ("s2", "aero_underlays", [underlay("203.0.113.11")], "s2: aero_underlays[0].addresses[0] = 203.0.113.11: already "
      "aero_underlays[0].addresses[0] of s1; allowed: each address on one host"),
-    ("s1", "aero_underlays", [underlay("2001:db8:ffff::11")], "s1: aero_underlays[0].addresses[0] = 2001:db8:ffff::11: "
+    ("s1", "aero_underlays", [underlay("203.0.113.11", "2001:db8:ffff::11")], "s1: aero_underlays[0].addresses[1] = 2001:db8:ffff::11: "
      "inside the ASP 2001:db8::/32, which is reached through the link itself; allowed: addresses outside every ASP"),
     # Outside peers
     ("r1", "aero_bgp_outside", [{"name": "x1", "address": "203.0.113.254"}], "r1: aero_bgp_outside[0].asn = (not set): "
@@ -157,6 +168,34 @@ def refused(hosts, groups=None):
     ("c1", "aero_client_servers", 0, "c1: aero_client_servers = 0: out of range; allowed: 1 to 16"),
     ("c1", "aero_client_server_addresses", ["2001:db8::1"], "c1: aero_client_server_addresses[0] = 2001:db8::1: inside "
      "the ASP 2001:db8::/32, which is reached through the link itself; allowed: addresses outside every ASP"),
+    # Proof
+    ("s1", "aero_verify_probes", [{"to_host": "c11"}], "s1: aero_verify_probes[0].to_host = c11: not in the inventory; "
+     "did you mean c1? allowed: a host of the inventory"),
+    ("s1", "aero_verify_probes", [{"to_host": "c1", "sizes": 1500}], "s1: aero_verify_probes[0].sizes = 1500: not a list; "
+     "allowed: a list of sizes in bytes"),
+    ("s1", "aero_verify_probes", [{"to_host": "c1", "sizes": [1500, 40]}], "s1: aero_verify_probes[0].sizes[1] = 40: "
+     "out of range; allowed: 48 to 65535"),
+    ("s1", "aero_verify_probes", [{"to_host": "c1", "expect": "reachible"}], "s1: aero_verify_probes[0].expect = "
+     "reachible: unknown; did you mean reachable? allowed: reachable, unreachable"),
+    ("s1", "aero_verify_probes", [{"to_host": "c1", "families": ["inet6"]}], "s1: aero_verify_probes[0].families[0] = "
+     "inet6: unknown; allowed: ipv4, ipv6"),
+    ("s1", "aero_verify_probes", [{"to_host": "c1", "within": ["3fff:1::1/48"]}], "s1: aero_verify_probes[0].within[0] = "
+     "3fff:1::1/48: has bits set to the right of its length; allowed: 3fff:1::/48"),
+    ("s1", "aero_verify_probes", [{"to_host": "c1", "size": 100}], "s1: aero_verify_probes[0].size = (not shown): unknown "
+     "key; did you mean sizes? allowed: to, to_host, from, within, families, sizes, expect"),
+    ("s1", "aero_verify_probes", [{"to": "example.net"}], "s1: aero_verify_probes[0].to = example.net: not an IP address; "
+     "allowed: an IPv4 or IPv6 address"),
+    ("s1", "aero_verify_probes", [{"to": "3fff:1::80", "to_host": "c1"}], "s1: aero_verify_probes[0] = to and to_host: "
+     "no destination, or two; allowed: exactly one of the keys to and to_host"),
+    ("s1", "aero_verify_probes", [{}], "s1: aero_verify_probes[0] = {}: no destination, or two; "
+     "allowed: exactly one of the keys to and to_host"),
+    ("s1", "aero_verify_no_routes_inside", "maybe", "s1: aero_verify_no_routes_inside = maybe: not a truth value; "
+     "allowed: true or false"),
+    # Names that begin like those that are there
+    ("s1", "aero_verify_probes_list", [], "s1: aero_verify_probes_list = (not shown): unknown variable; "
+     "did you mean aero_verify_probes? allowed: those that inventories/example explains"),
+    ("s1", "aero_link_domain", "example.net", "s1: aero_link_domain = (not shown): unknown variable; "
+     "did you mean aero_domain? allowed: those that inventories/example explains"),
     ("ns1", "aero_dns_backend", "bind9", "ns1: aero_dns_backend = bind9: unknown; did you mean bind? "
      "allowed: bind, knot"),
 ])
@@ -165,6 +204,51 @@ def test_mistake_of_one_host(hosts, tmp_path, host, variable, value, line):
     errors = refused(hosts)
     assert errors == [line.replace("{folder}", str(tmp_path))]
     assert not any(secret in error for secret in SECRETS for error in errors)
+
+
+def test_probe_of_a_host_outside_the_link(hosts):
+    """Its other variables are its own; and what the whole link has wrong is still said once."""
+    hosts["x1"] = {"aero_verify_probes": [{"to_host": "h1"}, {"to_host": "c1", "expect": "reachible"}], "aero_other": 1}
+    for host in GROUPS["aero"]:
+        hosts[host]["aero_port"] = 0
+    assert refused(hosts, {**GROUPS, "all": [*hosts, "h1"]}) == [
+        "all hosts: aero_port = 0: out of range; allowed: 1 to 65535",
+        "x1: aero_verify_probes[1].expect = reachible: unknown; did you mean reachable? allowed: reachable, unreachable"]
+
+
+# ------------------------------------------------------------------------------------ nodes that cannot talk
+
+BOTH = "allowed: addresses of one family on all Relays and Servers, or of both"
+
+
+@pytest.mark.parametrize(("addresses", "lines"), [
+    ({"r1": ["fd00:ae::1"]}, [f"r1: aero_underlays = IPv6 alone: only IPv4 reaches the Server s1 and 1 more; {BOTH}"]),
+    ({"s2": ["fd00:ae::12"], "r1": ["203.0.113.1"]}, [
+        f"s2: aero_underlays = IPv6 alone: only IPv4 reaches the Relay r1 and 1 more; {BOTH}"]),
+    ({"s2": ["fd00:ae::12"], "r2": ["203.0.113.2", "fd00:ae::2"]}, []),
+    ({"s1": ["fd00:ae::11"], "s2": ["fd00:ae::12"], "r1": ["fd00:ae::1"], "r2": ["fd00:ae::2"]}, []),
+])
+def test_relays_and_servers_of_one_family(hosts, addresses, lines):
+    for host, own in addresses.items():
+        hosts[host]["aero_underlays"] = [underlay(*own)]
+    assert _model.build(hosts, GROUPS)[1] == lines
+
+
+def test_client_and_its_configured_server_of_one_family(hosts):
+    hosts["s1"]["aero_underlays"] = [underlay("203.0.113.11", "fd00:ae::11")]
+    hosts["c1"].update(aero_client_configured_servers=["s1", "s2"], aero_underlays=[underlay("fd00:ae::c1")])
+    assert refused(hosts) == [
+        "c1: aero_client_configured_servers[1] = s2: only IPv4 reaches it, and aero_underlays have IPv6 alone; allowed: "
+        "Servers with an address of the Client's family"]
+
+
+def test_address_of_no_server_is_warned_of(hosts):
+    """It may be one that is managed elsewhere."""
+    hosts["c1"]["aero_client_server_addresses"] = ["203.0.113.11", "203.0.113.99"]
+    hosts["c2"]["aero_client_server_addresses"] = ["203.0.113.99"]
+    link, errors = _model.build(hosts, GROUPS)
+    (warning,) = _model.warnings(link)
+    assert errors == [] and warning.startswith("aero_client_server_addresses of c1 and 1 more: 203.0.113.99 is no address")
 
 
 # ---------------------------------------------------------------------------------------- mistakes of the link
@@ -265,7 +349,7 @@ def test_service_prefix_twice(hosts):
 
 def test_no_relay_and_no_server(hosts):
     hosts = {name: hosts[name] for name in ("c1", "c2", "ns1")}
-    assert refused(hosts, {"aero_clients": ["c1", "c2"], "aero_name_servers": ["ns1"]}) == [
+    assert refused(hosts, nested({"aero_clients": ["c1", "c2"], "aero_name_servers": ["ns1"]})) == [
         "all hosts: aero_relays = []: the link has no Relay; allowed: one host or more in the group aero_relays",
         "all hosts: aero_servers = []: the link has no Server; allowed: one host or more in the group aero_servers"]
 
@@ -282,14 +366,41 @@ def test_host_with_two_roles(hosts):
 
 def test_host_without_role(hosts):
     hosts["s3"] = dict(LINK)
-    assert refused(hosts, {**GROUPS, "aero": ["r1", "s3"], "aero_nodes": ["s3"]}) == [
+    assert refused(hosts, {**GROUPS, **{name: [*GROUPS[name], "s3"] for name in ("aero", "aero_nodes")}}) == [
         "s3: groups = aero, aero_nodes: no role; "
         "allowed: one of aero_relays, aero_servers, aero_clients, aero_name_servers"]
 
 
 def test_retired_host_is_no_mistake(hosts):
-    link, errors = _model.build(hosts, {**GROUPS, "aero": ["r1", "s3"], "aero_retired": ["s3"]})
+    link, errors = _model.build(hosts, {**GROUPS, "aero": [*GROUPS["aero"], "s3"], "aero_retired": ["s3"]})
     assert (errors, "s3" in link["hosts"]) == ([], False)
+
+
+AS_IN = "as in inventories/example/hosts.yml"
+
+
+@pytest.mark.parametrize(("groups", "lines"), [
+    ({"aero_nodes": ["r1", "r2", "s1", "s2"]}, [f"{host}: groups = aero_clients: not in aero_nodes; allowed: aero_clients "
+                                                f"as a child of aero_nodes, {AS_IN}" for host in ("c1", "c2")]),
+    ({"aero": ["ns1", "r1", "r2", "s1", "c1", "c2"]}, [
+        f"s2: groups = aero_servers: not in aero; allowed: aero_nodes as a child of aero, {AS_IN}"]),
+    ({"aero": ["r1", "r2", "s1", "s2", "c1", "c2"]}, [
+        f"ns1: groups = aero_name_servers: not in aero; allowed: aero_name_servers as a child of aero, {AS_IN}"]),
+    ({"aero_retired": ["s2", "s9"]}, [
+        "s2: groups = aero_servers, aero_retired: in use and retired at once; allowed: one of the two"]),
+])
+def test_host_that_plays_would_leave_out_or_clean(hosts, groups, lines):
+    """As they go by the groups that are above those of roles."""
+    assert refused(hosts, {**GROUPS, **groups}) == lines
+
+
+def test_no_parents_at_all(hosts):
+    groups = {name: GROUPS[name] for name in ("aero_relays", "aero_servers", "aero_clients", "aero_name_servers")}
+    assert [line.split(";")[0] for line in refused(hosts, groups)] == [
+        "c1: groups = aero_clients: not in aero_nodes", "c2: groups = aero_clients: not in aero_nodes",
+        "ns1: groups = aero_name_servers: not in aero",
+        "r1: groups = aero_relays: not in aero_nodes", "r2: groups = aero_relays: not in aero_nodes",
+        "s1: groups = aero_servers: not in aero_nodes", "s2: groups = aero_servers: not in aero_nodes"]
 
 
 def test_client_that_cannot_find_a_server(hosts):

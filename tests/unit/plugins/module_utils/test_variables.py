@@ -9,10 +9,18 @@ import pytest
 import yaml
 from ansible_collections.aero.link.plugins.module_utils import _variables
 from ansible_collections.aero.link.plugins.module_utils._model_values import Place
-from ansible_collections.aero.link.plugins.module_utils._variables import OTHERS, REQUIRED, VARIABLES
+from ansible_collections.aero.link.plugins.module_utils._variables import (
+    OF_ANY_HOST,
+    REQUIRED,
+    VARIABLES,
+    is_known,
+)
 
 ROOT = Path(_variables.__file__).parents[2]
 EXAMPLE = ROOT / "inventories" / "example"
+
+
+EVERY = VARIABLES | OF_ANY_HOST
 
 
 def _load(pattern, folder):
@@ -20,10 +28,10 @@ def _load(pattern, folder):
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, variable in VARIABLES.items() if variable.default not in (REQUIRED, None)])
+    "name", [name for name, variable in EVERY.items() if variable.default not in (REQUIRED, None)])
 def test_default_is_an_allowed_value(name):
     errors = []
-    VARIABLES[name].check(VARIABLES[name].default, Place(errors, "", name))
+    EVERY[name].check(EVERY[name].default, Place(errors, "", name))
     assert errors == []
 
 
@@ -53,7 +61,7 @@ def test_roles_and_playbooks_have_no_public_variable_that_the_model_does_not_kno
         f"{path.relative_to(ROOT)}: {name}"
         for path, defaults in _load("*/defaults/main.yml", ROOT / "roles").items()
         for name in defaults
-        if name.startswith("aero_") and name not in VARIABLES and not name.startswith(OTHERS)
+        if name.startswith("aero_") and not is_known(name)
     ]
     assert unknown == []
 
@@ -61,12 +69,12 @@ def test_roles_and_playbooks_have_no_public_variable_that_the_model_does_not_kno
 def test_the_example_explains_every_variable_and_shows_its_default():
     """Each stands in group_vars, or in hosts.yml if it is of one host only, with a comment above."""
     text = "".join(path.read_text() for path in [*EXAMPLE.rglob("*.yml"), *EXAMPLE.rglob("*.example")])
-    assert [name for name in VARIABLES if f"{name}:" not in text] == []
+    assert [name for name in EVERY if f"{name}:" not in text] == []
     shown = {}
     for values in _load("group_vars/*/*.yml", EXAMPLE).values():
         shown.update(values)
     differing = {name: value for name, value in shown.items()
-                 if name in VARIABLES and VARIABLES[name].default not in (REQUIRED, None, "", value)}
+                 if name in EVERY and EVERY[name].default not in (REQUIRED, None, "", value)}
     assert differing == {}
 
 

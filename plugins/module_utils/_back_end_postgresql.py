@@ -18,6 +18,7 @@ import typing as t
 from ansible_collections.aero.link.plugins.module_utils._acp_digest import Difference
 from ansible_collections.aero.link.plugins.module_utils._back_end import (
     BackEndError,
+    is_active,
     split,
     systemctl,
 )
@@ -119,12 +120,12 @@ class Postgresql:
         systemctl("restart", UNIT)
 
     def lines(self) -> list[str]:
-        """The lines of the database; none where there is none."""
+        """The lines of the database; none where there is none, or (in check mode) it was stopped."""
         if shutil.which("psql") is None:
             return []
         status, output, errors = self._ask(_LINES)
         if status != 0:
-            if f'database "{DATABASE}" does not exist' in errors:
+            if f'database "{DATABASE}" does not exist' in errors or not is_active(UNIT):
                 return []
             raise BackEndError(f"PostgreSQL: {errors.strip()}")
         return output.splitlines(keepends=True)

@@ -25,14 +25,18 @@ def read(path: str) -> set[str]:
 
 def add(path: str, tags: set[str]) -> None:
     """Have ``tags`` wait, besides those that already do."""
-    waiting = read(path) | tags
-    if waiting:
+    _write(path, read(path) | tags)
+
+
+def clear(path: str, tags: set[str]) -> None:
+    """``tags`` have been taken up; others go on waiting for the services that know them."""
+    _write(path, read(path) - tags)
+
+
+def _write(path: str, tags: set[str]) -> None:
+    if tags:
         with open(path + ".new", "w", encoding="utf-8") as file:
-            json.dump(sorted(waiting), file)
+            json.dump(sorted(tags), file)
         os.replace(path + ".new", path)
-
-
-def clear(path: str) -> None:
-    """All tags have been taken up."""
-    if os.path.exists(path):
+    elif os.path.exists(path):
         os.unlink(path)

@@ -34,13 +34,23 @@ PORTS = {
     "server": [("tcp", 179, "bird"), ("udp", 547, "a DHCPv6 server")],
     "client": [],
 }
-# With it a dhcpd is ours.
+# With it a dhcpd is ours, or a PostgreSQL.
 DHCPD_UNIT = "/etc/systemd/system/aero-dhcpd.service"
+POSTGRESQL_DROP_IN = "/etc/systemd/system/postgresql@.service.d/aero.conf"
 # Programs that exist once on a host: (process, its configuration).
 PROGRAMS = {
     "relay": [("bird", "/etc/bird/bird.conf")],
     "server": [("bird", "/etc/bird/bird.conf"), ("kea-dhcp6", "/etc/kea/kea-dhcp6.conf")],
     "client": [],
+}
+NAME_SERVERS = {"bind": ("named", "/etc/bind/named.conf"), "knot": ("knotd", "/etc/knot/knot.conf")}
+# Programs that a DHCPv6 back end has for itself: (process, with what it is ours, what a site's would suffer).
+_TUNED = "its settings would be changed and it would be restarted"
+_BARRED = "Debian's isc-dhcp-server would not start any more"
+BACK_ENDS = {
+    "kea": [],
+    "kea_postgresql": [("postgres", POSTGRESQL_DROP_IN, _TUNED)],
+    "isc": [("dhcpd", DHCPD_UNIT, _BARRED)],
 }
 
 
@@ -129,15 +139,24 @@ class Host:
 
 
 def problems(host: Host, params: dict, check_mode: bool = False) -> list[str]:
-    """One line for each thing that keeps ``host`` from becoming a node."""
+    """One line for each thing that keeps ``host`` from becoming a node or name server."""
     return [
         *_distribution(host),
         *_python(check_mode),
+        *(_node(host, params) if params["role"] else []),
+        *(_name_server(host, params["dns_backend"]) if params["dns_backend"] else []),
+        *_resources(host, params["free_mb"]),
+    ]
+
+
+def _node(host: Host, params: dict) -> list[str]:
+    needed = BACK_ENDS[params["dhcp_backend"]] if params["role"] == "server" else []
+    return [
         *_kernel(host),
         *_interfaces(host, params),
         *_ports(host, params),
-        *_programs(host, params["role"]),
-        *_resources(host, params["free_mb"]),
+        *_replaced(host, PROGRAMS[params["role"]]),
+        *_taken_over(host, needed),
     ]
 
 
@@ -226,13 +245,40 @@ def _ports(host: Host, params: dict) -> list[str]:
     return found
 
 
-def _programs(host: Host, role: str) -> list[str]:
-    running = host.running()
+def _is_foreign(host: Host, program: str, path: str) -> bool:
+    """Whether the program runs by a configuration that is not ours."""
+    # A file that somebody removed is no configuration that could be lost.
+    return program in host.running() and bool(text := host.read(path)) and OURS not in text
+
+
+def _replaced(host: Host, programs: list[tuple[str, str]]) -> list[str]:
     return [
-        f"{program} runs here with a configuration that is not ours, {path} would be replaced"
-        for program, path in PROGRAMS[role]
-        # A file that somebody removed is no configuration that could be lost.
-        if program in running and (text := host.read(path)) and OURS not in text
+        f"{program} runs here with a configuration that is not ours, {path} would be replaced: "
+        "take another host, or remove that file if nobody needs it"
+        for program, path in programs
+        if _is_foreign(host, program, path)
+    ]
+
+
+def _taken_over(host: Host, programs: list[tuple[str, str, str]]) -> list[str]:
+    return [
+        f"{program} runs here and is not ours, {harm}: "
+        "set another aero_dhcp_backend, or stop it if nobody needs it"
+        for program, path, harm in programs
+        if program in host.running() and not host.exists(path)
+    ]
+
+
+def _name_server(host: Host, backend: str) -> list[str]:
+    others = [NAME_SERVERS[name] for name in NAME_SERVERS if name != backend]
+    return [
+        *_replaced(host, [NAME_SERVERS[backend]]),
+        *[
+            f"udp port 53 is in use by '{program}' with a configuration that is not ours, it is needed for "
+            f"{NAME_SERVERS[backend][0]}: take another host, or stop it if nobody needs it"
+            for program, path in others
+            if _is_foreign(host, program, path) and program in host.holders("udp", 53)
+        ],
     ]
 
 

@@ -17,7 +17,7 @@ description:
   - A unit that should run is waited for, and looked at once more a moment later. If it does not run,
     the module fails with the last lines of its journal.
   - Tags that M(aero.link.node_files) left on the node are taken up together with O(notify), and
-    forgotten only when everything runs.
+    forgotten only when everything runs. Tags that no unit of the list knows go on waiting.
 extends_documentation_fragment:
   - aero.link.attributes
   - aero.link.attributes.full
@@ -125,8 +125,8 @@ from ansible_collections.aero.link.plugins.module_utils._node_services import (
 def bring_up(module: AnsibleModule) -> dict:
     """Do what the module is for; returns its result."""
     params = module.params
-    services = [Service(**option) for option in params["services"]]
-    services = [service for service in services if service.ours]
+    listed = [Service(**option) for option in params["services"]]
+    services = [service for service in listed if service.ours]
     names = [service.name for service in services]
     systemd = Systemd(module.run_command, params["timeout"], params["settle"], params["journal_lines"])
     tags = set(params["notify"]) | _pending.read(params["pending"])
@@ -151,7 +151,8 @@ def bring_up(module: AnsibleModule) -> dict:
     if not module.check_mode:
         if touched:
             systemd.wait_until_active([service.name for service in services if service.state == "started"])
-        _pending.clear(params["pending"])
+        known = {tag for service in listed for tag in service.restart_on + service.reload_on}
+        _pending.clear(params["pending"], known | {RELOAD_TAG})
     return {
         "changed": bool(done),
         "actions": done,

@@ -1,30 +1,39 @@
 #!/usr/bin/python
 # SPDX-License-Identifier: GPL-3.0-or-later
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Can this host become a node of the link? Only looks."""
+"""Can this host become a node or name server of the link? Only looks."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: preflight
-short_description: Check that a host can become a node of an AERO link
+short_description: Check that a host can become a node or name server of an AERO link
 version_added: 0.1.0
 author:
   - The aero.link developers (@aero-link)
 description:
   - Looks for what only the host itself can tell, before anything is changed on any host.
     The distribution, its kernel, the interfaces and addresses the inventory names, ports that other
-    programs have taken, configurations of BIRD and Kea that are not ours, disk space and the clock.
+    programs have taken, configurations of BIRD, Kea and name servers that are not ours, a PostgreSQL
+    or ISC dhcpd that is not ours where one is needed, disk space and the clock.
   - Fails with one line for each problem.
 extends_documentation_fragment:
   - aero.link.attributes
   - aero.link.attributes.info_module
 options:
   role:
-    description: What the host shall be on the link.
+    description: What the host shall be on the link. Left out for one that is a name server alone.
     type: str
     choices: [relay, server, client]
-    required: true
+  dhcp_backend:
+    description: The DHCPv6 back end, of a Server.
+    type: str
+    choices: [kea, kea_postgresql, isc]
+    default: kea
+  dns_backend:
+    description: What the host shall be a name server with, if it shall be one.
+    type: str
+    choices: [bind, knot]
   port:
     description: The UDP port of the AERO interface.
     type: int
@@ -90,7 +99,9 @@ def main() -> None:
     }
     module = AnsibleModule(
         argument_spec={
-            "role": {"type": "str", "choices": ["relay", "server", "client"], "required": True},
+            "role": {"type": "str", "choices": ["relay", "server", "client"]},
+            "dhcp_backend": {"type": "str", "choices": ["kea", "kea_postgresql", "isc"], "default": "kea"},
+            "dns_backend": {"type": "str", "choices": ["bind", "knot"]},
             "port": {"type": "int", "default": 8060},
             "underlays": {"type": "list", "elements": "dict", "default": [], "options": underlay},
             "eun_interface": {"type": "str", "default": ""},

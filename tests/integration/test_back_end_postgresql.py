@@ -46,6 +46,13 @@ def test_a_server_without_the_database_has_an_empty_table(server):
     assert BackEnd(server).lines() == []
 
 
+def test_a_server_that_was_stopped_has_an_empty_table(server):
+    """As after another back end was chosen: a check of the way back is no error."""
+    server.stop()
+    assert BackEnd(server).lines() == [] and not BackEnd(server).has_table()
+    server.start()
+
+
 @pytest.mark.parametrize("table", [OLD, []])
 def test_kea_reads_nothing_before_there_is_a_table(database, table):
     database._sql("COMMENT ON DATABASE kea_aero IS '';")

@@ -18,6 +18,7 @@ from tests.lab.other_table import other_table
 
 BACKEND = os.environ.get("AERO_LAB_BACKEND") or "kea"
 UNITS = {"kea": "kea-dhcp6-server", "kea_postgresql": "postgresql kea-dhcp6-server", "isc": "aero-dhcpd"}
+PROCESSES = {"kea": {"kea-dhcp6"}, "kea_postgresql": {"kea-dhcp6", "postgres"}, "isc": {"dhcpd"}}
 ELSEWHERE = "203.0.113.43"
 
 # From inventories/lab: DUID and ACPs.
@@ -29,6 +30,12 @@ CHANGED, OLD_ACP, NEW_ACP = "000200007ed90000010b", "2001:db8:3000:200::/56", "2
 NEWCOMER = "000200007ed9000001ff"
 ROUTER_ADVERTISEMENT = "134"
 NO_PREFIX_AVAIL = 6  # RFC 8415 section 21.13
+
+
+def test_what_an_old_back_end_had_is_stopped():
+    for server in SERVERS:
+        running = set(on_node(server, "cat /proc/[0-9]*/comm 2>/dev/null", check=False).split())
+        assert running & set.union(*PROCESSES.values()) == PROCESSES[BACKEND], server
 
 
 def test_every_server_gives_the_same_acps():

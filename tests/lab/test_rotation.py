@@ -74,3 +74,16 @@ def test_not_with_a_part_of_the_servers(secrets):
     refused = rotate(secrets, "--limit", "s1:c1", ok=False)
     assert refused.code != 0 and "name all Servers" in refused.output
     assert keys("s1") == [1]
+
+
+def test_no_client_gets_a_key_that_a_server_may_not_know(secrets):
+    """Unreachable, unlike failed, ends a play of ansible-core's, but not the run by itself."""
+    silent = secrets.parents[2] / "host_vars" / "s2.yml"
+    silent.parent.mkdir()
+    silent.write_text("ansible_nsenter_pidfile: /nonexistent\n")
+    stopped = rotate(secrets, ok=False)
+    assert stopped.code != 0 and stopped.recap["s2"]["unreachable"] == 1
+    assert [keys(node) for node in ("c1", "c2")] == [[1], [1]]
+    silent.unlink()
+    rotate(secrets)
+    assert [keys(node) for node in ("s1", "s2", "c1", "c2")] == [[2, 1], [2, 1], [2], [2]]

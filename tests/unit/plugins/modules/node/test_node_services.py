@@ -127,6 +127,25 @@ def test_waiting_tags_are_taken_up_once(host, services, tmp_path):
     assert host.done() == ["restart a.service"] and not pending.exists()
 
 
+def test_tags_wait_for_the_services_that_know_them(host, services, tmp_path):
+    """A call with some of a node's services, as for its keys, leaves what is for others."""
+    host.unit("a.service", active="active", enabled="enabled")
+    host.unit("b.service", active="active", enabled="enabled")
+    pending = tmp_path / "pending.json"
+    pending.write_text(json.dumps(["a", "b", "daemon-reload"]))
+    services(A)
+    assert host.done() == ["daemon-reload", "restart a.service"]
+    services(B)
+    assert host.done() == ["restart b.service"] and not pending.exists()
+
+
+def test_tags_of_a_service_that_is_left_out_do_not_wait(host, services, tmp_path):
+    pending = tmp_path / "pending.json"
+    pending.write_text(json.dumps(["a"]))
+    services({**A, "if_exists": "/nonexistent"})
+    assert not pending.exists() and host.done() == []
+
+
 def test_tags_wait_until_everything_runs(host, services, tmp_path):
     host.unit("a.service", active="active", enabled="enabled")
     (tmp_path / "broken").touch()

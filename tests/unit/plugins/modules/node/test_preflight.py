@@ -66,10 +66,10 @@ def host(tmp_path):
     return FakeHost(tmp_path)
 
 
-def found(host, role="server", eun="", check_mode=False) -> list[str]:
+def found(host, role: str | None = "server", eun="", check_mode=False, dhcp="kea", dns=None) -> list[str]:
     underlays = [{"interface": "eth0", "addresses": ["203.0.113.11", "FD00:AE:0::11"]}]
     params = {"role": role, "port": 8060, "underlays": underlays, "eun_interface": eun, "free_mb": 100}
-    return problems(host, params, check_mode)
+    return problems(host, {**params, "dhcp_backend": dhcp, "dns_backend": dns}, check_mode)
 
 
 def test_a_good_host_has_no_problems(host):
@@ -131,11 +131,69 @@ def test_configurations_of_others(host):
     assert found(host) == [], "a file that was removed is nobody's"
     host.write("etc/bird/bird.conf", "router id 192.0.2.1;\n")
     assert found(host) == [
-        "bird runs here with a configuration that is not ours, /etc/bird/bird.conf would be replaced"
+        "bird runs here with a configuration that is not ours, /etc/bird/bird.conf would be replaced: "
+        "take another host, or remove that file if nobody needs it"
     ]
     assert found(host, role="client") == []
     host.write("etc/bird/bird.conf", "# Written by aero.link, role server\n")
     assert found(host) == []
+
+
+def test_name_servers_of_others(host):
+    """Also one of the other kind, which leaves no port; without it there is room."""
+    host.start(6, "named", "/usr/sbin/named")
+    host.write("etc/bind/named.conf", 'include "/etc/bind/named.conf.local";\n')
+    assert found(host) == []
+    assert found(host, role=None, dns="bind") == [
+        "named runs here with a configuration that is not ours, /etc/bind/named.conf would be replaced: "
+        "take another host, or remove that file if nobody needs it"
+    ]
+    assert found(host, role=None, dns="knot") == []
+    host.write("proc/net/udp", UDP_8060.replace(":1F7C", ":0035"))
+    (host.path / "proc/6/fd/3").symlink_to("socket:[4711]")
+    in_use = (
+        "udp port 53 is in use by 'named' with a configuration that is not ours, it is needed for knotd: "
+        "take another host, or stop it if nobody needs it"
+    )
+    assert found(host, role="relay", dns="knot") == [in_use]
+    host.write("etc/bind/named.conf", "// Written by aero.link, role dns\n")
+    assert found(host, dns="bind") == found(host, dns="knot") == []
+
+
+def test_a_name_server_alone_needs_nothing_of_a_node(host):
+    host.found = {}
+    host.nftables = False
+    (host.path / "dev/net/tun").unlink()
+    assert found(host, role=None, dns="bind") == []
+    host.write("etc/os-release", "PRETTY_NAME=Arch\nID=arch\n")
+    assert len(found(host, role=None, dns="bind")) == 1
+
+
+@pytest.mark.parametrize(
+    ("backend", "process", "ours", "harm"),
+    [
+        (
+            "kea_postgresql",
+            "postgres",
+            "etc/systemd/system/postgresql@.service.d/aero.conf",
+            "its settings would be changed and it would be restarted",
+        ),
+        (
+            "isc",
+            "dhcpd",
+            "etc/systemd/system/aero-dhcpd.service",
+            "Debian's isc-dhcp-server would not start any more",
+        ),
+    ],
+)
+def test_daemons_of_others_that_a_back_end_needs(host, backend, process, ours, harm):
+    host.start(7, process, f"/usr/bin/{process}")
+    assert found(host) == [] and found(host, role="client", dhcp=backend) == []
+    assert found(host, dhcp=backend) == [
+        f"{process} runs here and is not ours, {harm}: set another aero_dhcp_backend, or stop it if nobody needs it"
+    ]
+    host.write(ours, "# Written by aero.link\n")
+    assert found(host, dhcp=backend) == []
 
 
 def test_resources(host, monkeypatch):

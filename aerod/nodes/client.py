@@ -21,7 +21,6 @@ from aerod.procedures.capability import Capabilities
 from aerod.procedures.configured_servers import ConfiguredServers
 from aerod.procedures.correspondence import Correspondence
 from aerod.procedures.delegation import Delegation
-from aerod.procedures.former_servers import FormerServers
 from aerod.procedures.leases import Lease
 from aerod.procedures.mobility import Mobility
 from aerod.procedures.redirect_report import RedirectReport
@@ -63,7 +62,6 @@ class Client(Node):
             self._authentication,
         )
         self._attachment = Attachment(self._delegation, self._underlays)
-        self._former_servers = FormerServers(self._delegation.may_be_at, self._delegation.ask)
         self._capabilities = Capabilities(
             config.link.capability_suffix, config.client.capability_lookup, self._outbox
         )
@@ -146,7 +144,7 @@ class Client(Node):
 
     def refused(self, remote: LinkLayerAddress, header: IPHeader, now: float) -> None:
         if self._attachment.own_prefix(int.from_bytes(header.destination, "big")) is not None:
-            self._former_servers.refused(remote, now)
+            self._delegation.former_servers.refused(remote, now)
 
     def _dhcpv6_received(self, arrival: Arrival, now: float) -> None:
         packet, header = arrival.packet, arrival.header

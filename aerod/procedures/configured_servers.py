@@ -64,7 +64,8 @@ class ConfiguredServers(Delegation):
     def start(self, now: float) -> None:
         """Be associated at once."""
         acps = self._config.client.acps
-        self.associations = [
+        self._seeking.stop()
+        self.associations += [
             ConfiguredAssociation(server, acps, self._underlays, self._random)
             for server in self._config.neighbors
         ]
@@ -72,9 +73,6 @@ class ConfiguredServers(Delegation):
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """No Server is looked for."""
-
-    def ask(self, server: LinkLayerAddress, now: float) -> None:
-        """Nobody is asked."""
 
     def release(self, now: float) -> int:
         raise ValueError("the prefixes of this Client are configured, it has no leases to release")
@@ -99,9 +97,6 @@ class ConfiguredServers(Delegation):
         for association in self.associations:
             association.leaving = False
         return done
-
-    def _wanted(self) -> int:
-        return 0
 
     def saved_state(self, now: float) -> dict:
         return {}

@@ -16,14 +16,16 @@ from aerod.address import (
 )
 from aerod.config import Config
 from aerod.procedures import association_state
-from aerod.procedures.association import PATIENCE, SOLICITING, Association
+from aerod.procedures.association import Association
 from aerod.procedures.authentication import Unauthenticated
-from aerod.procedures.candidates import Candidate, Candidates
+from aerod.procedures.candidates import Candidates
 from aerod.procedures.exchange import Exchange
+from aerod.procedures.former_servers import FormerServers
 from aerod.procedures.leases import Lease, longest
 from aerod.procedures.moves import Moves
 from aerod.procedures.replies import grants
 from aerod.procedures.requests import Identity
+from aerod.procedures.seeking import Seeking
 from aerod.state.counters import Counters
 from aerod.state.outbox import Outbox
 from aerod.state.underlays import Path, Underlays
@@ -67,8 +69,10 @@ class Delegation:
         self._released = False
         self._moves = Moves(config.link.move_interval)
         self.associations: list[Association] = []
-        # Servers given up that may still answer the last Solicit, and by that commit to a lease.
-        self._given_up: dict[LinkLayerAddress, Association] = {}
+        self._seeking = Seeking(
+            self._candidates, self.associations, client.server_count, random, self._association
+        )
+        self.former_servers = FormerServers(self._candidates.has, self._seeking.ask)
 
     # What the Client has
 
@@ -103,27 +107,13 @@ class Delegation:
         """Begin; Servers that are neither configured nor in a group are looked up (section 3.15.2)."""
         self._candidates.ask(now)
         self._leave(now)
-        self._fill(now)
+        self._seeking.fill(now)
 
     def servers_found(self, addresses: Iterable[LinkLayerAddress], now: float) -> None:
         """Take the answer of the DNS."""
         if self._candidates.found(addresses):
-            self._fill(now)
-            self._candidates.look_around(self._wanted() > 0, now)
-
-    def may_be_at(self, address: LinkLayerAddress) -> bool:
-        """Whether there may be a Server."""
-        return self._candidates.has(address)
-
-    def ask(self, server: LinkLayerAddress, now: float) -> None:
-        """Associate with the Server at an address, if it is a candidate, beyond those that are wanted.
-
-        As there are too many then, it is left in order (section 3.19.4), and with it what it announces of us.
-        """
-        if not self._released and any(candidate.address == server for candidate in self._ready(now)):
-            association = self._association(server)
-            association.solicit(now)
-            self.associations.append(association)
+            self._seeking.fill(now)
+            self._candidates.look_around(self._seeking.missing > 0, now)
 
     def route_appeared(self, interface: str, now: float) -> None:
         """This host has a new route over an underlay."""
@@ -134,16 +124,13 @@ class Delegation:
         for association in list(self.associations):
             association.underlays_changed(now)
         self._leave(now)
-        self._fill(now)
+        self._seeking.fill(now)
         self._changed(now)
 
     def release(self, now: float) -> int:
         """Give all leases back for good; return how many Servers are told."""
         self._released = True
-        self._candidates.stop()
-        # Who was asked may still grant what was asked for.
-        self._given_up |= {a.server: a for a in self.associations if not (a.leases or a.seeks)}
-        self.associations = [association for association in self.associations if association.leases]
+        self._seeking.stop()
         for association in self.associations:
             association.release(now)
         self._changed(now)
@@ -151,7 +138,7 @@ class Delegation:
 
     def expects(self, remote: LinkLayerAddress) -> bool:
         """Whether the Server at ``remote`` may have something to answer."""
-        known = remote in self._given_up
+        known = remote in self._seeking.given_up
         return known or any(a.seeks or remote in (a.server, a.next_hop) for a in self.associations)
 
     def received(self, remote: LinkLayerAddress, source: bytes, message: Message, now: float) -> None:
@@ -173,7 +160,7 @@ class Delegation:
             association.received(exchange, source, message, now)
             if association not in self.associations and association.usable:
                 # Late, and no longer wanted perhaps; but the Server has the lease now, and must be told.
-                self.associations.append(self._given_up.pop(association.server))
+                self.associations.append(self._seeking.given_up.pop(association.server))
                 if self._released:
                     association.release(now)
             if association.status and association.status != status:
@@ -183,7 +170,7 @@ class Delegation:
     def _find(
         self, remote: LinkLayerAddress, message: Message
     ) -> tuple[Association, Exchange] | tuple[None, None]:
-        for association in (*self.associations, *self._given_up.values()):
+        for association in (*self.associations, *self._seeking.given_up.values()):
             is_there = association.seeks or association.next_hop == remote
             if is_there and (exchange := association.expects(message)):
                 return association, exchange
@@ -203,15 +190,13 @@ class Delegation:
         if association.finished:
             self._left(association, now)
         elif association.usable:
-            # With one Server there is no hurry to have another: it proves first that its answers come.
-            for other in self.associations:
-                other.rapid &= other is association
+            self._seeking.found(association)
             self._note_server(association, now)
             if association.asked_to_leave:
                 # It still grants the same: first another Server, then the Release.
                 association.asked_to_leave, association.leaving = False, not other_grant
         self._leave(now)
-        self._fill(now)
+        self._seeking.fill(now)
         self._changed(now)
 
     def _note_server(self, association: Association, now: float) -> None:
@@ -259,7 +244,7 @@ class Delegation:
         others = [a for a in self.associations if a.stays and a.usable]
         if address is None:
             others = [a for a in others if a is not old and a.alive]
-            places = [candidate.address for candidate in self._ready(now)]
+            places = [candidate.address for candidate in self._seeking.ready(now)]
         else:
             others = [a for a in others if address in (a.link_local, a.server.ip)]
             places = [place for place in self._candidates.named(address) if self._underlays.toward(place)]
@@ -269,7 +254,7 @@ class Delegation:
         place = next((place for place in places if place not in used), None)
         if place is None:
             raise ValueError("no such Server is known, or it is busy with us already; see: aeroctl leases")
-        return self._association(place)
+        return self._seeking.associate(place)
 
     def asked_to_leave(self, link_local: bytes, now: float) -> None:
         """A Server, or somebody in its name, wants to be left: Renew, and believe the Reply (D24)."""
@@ -291,7 +276,7 @@ class Delegation:
         for association in self.associations:
             if association.link_local == link_local and association.silent != silent:
                 association.set_silent(silent, now)
-                self._fill(now)
+                self._seeking.fill(now)
                 self._changed(now)
 
     def abandon(self, link_local: bytes, now: float) -> None:
@@ -326,7 +311,7 @@ class Delegation:
         None while another address is tried, for it may be one of theirs.
         """
         tried = any(a.stays and not a.usable for a in self.associations)
-        if tried or (self._wanted() > 0 and self._ready(now)):
+        if tried or (self._seeking.missing > 0 and self._seeking.ready(now)):
             return []
         return [a for a in self.associations if a.usable and not a.reachable]
 
@@ -340,10 +325,8 @@ class Delegation:
     # Time
 
     def due(self) -> float | None:
-        times = [self._moves.due(), self._candidates.due()]
+        times = [self._moves.due(), self._candidates.due(), self._seeking.due()]
         times += [association.due() for association in self.associations]
-        if self._wanted() > 0:
-            times += [candidate.not_before for candidate in self._untried()]
         return min((time for time in times if time is not None), default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -355,59 +338,15 @@ class Delegation:
             if association.finished:
                 self._left(association, now)
                 changed = True
-        self._give_up(now)
+        self._seeking.give_up(now)
         changed |= self._leave(now)
         self._candidates.handle_timer(now)
-        self._fill(now)
+        self._seeking.fill(now)
         if changed or primary is not self.primary:
             self._changed(now)
 
-    def _give_up(self, now: float) -> None:
-        for association in list(self.associations):
-            if association.state != SOLICITING or association.unanswered <= PATIENCE:
-                continue
-            if association.leases and not any(other.usable for other in self.associations):
-                continue
-            if self._wanted() > 0 and not self._ready(now):
-                continue
-            self.associations.remove(association)
-            if not association.seeks:
-                self._given_up[association.server] = association
-            self._candidates.silent(association.server, association.longest_wait, now)
-
-    def _wanted(self) -> int:
-        """How many associations are missing; one out of reach may come back, but does not count."""
-        have = sum(association.stays for association in self.associations)
-        return 0 if self._released else self._config.client.server_count - have
-
-    def _untried(self) -> list[Candidate]:
-        """The candidates that are no Server of ours and that some underlay can reach.
-
-        Where one of our Servers is not heard any more, it may be at another of its addresses.
-        """
-        used = {association.server for association in self.associations}
-        ours = {a.link_local for a in self.associations if a.reachable and not (a.silent or a.hopeless)}
-        return self._candidates.free(used, ours)
-
-    def _ready(self, now: float) -> list[Candidate]:
-        return [candidate for candidate in self._untried() if candidate.not_before <= now]
-
-    def _fill(self, now: float) -> None:
-        """Start associations until there are enough."""
-        for candidate in self._ready(now)[: max(0, self._wanted())]:
-            association = self._association(candidate.address)
-            # Clients that lost power together shall not start together (RFC 8415 section 18.2.1).
-            association.solicit(now, self._random.random())
-            self.associations.append(association)
-        if self._wanted() > 0:
-            # Perhaps the Servers are elsewhere by now, or there are others.
-            self._candidates.ask(now)
-
     def _association(self, server: LinkLayerAddress) -> Association:
-        self._given_up.pop(server, None)
-        association = Association(self._identity, server, self._underlays, self._random, self._transmit)
-        association.rapid = not self.associations
-        return association
+        return Association(self._identity, server, self._underlays, self._random, self._transmit)
 
     def _transmit(
         self, association: Association, exchange: Exchange, message: Message, now: float

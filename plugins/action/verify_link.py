@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.aero.link.plugins.module_utils._verify import findings
@@ -36,7 +37,7 @@ class ActionModule(ActionBase):
         seen = {host: task_vars["hostvars"][host] for host in task_vars["ansible_play_hosts_all"]}
         nodes = _facts(link, seen)
         answered = [host for host in seen if nodes.get(host)]
-        outside = [host for host in answered if seen[host].get("aero_verify_no_routes_inside")]
+        outside = [h for h in answered if boolean(seen[h].get("aero_verify_no_routes_inside", False))]
         wanted = {host: seen[host].get("aero_verify_probes") or [] for host in answered}
         probes, missing = plan(link, nodes, wanted)
         wrong = [*findings(link, nodes, outside), *missing]

@@ -38,7 +38,7 @@ _SILENT_AFTER = 3
 # A Server that let so many Solicits pass gives way to one not yet tried, and rests.
 PATIENCE = 4
 _SOL_MAX_RT_RANGE = range(60, 86401)
-# Seconds after which nothing is under way any more that was sent over a link before it went.
+# Seconds after which no copy of a message is under way any more.
 _LATE = 5.0
 
 
@@ -78,8 +78,8 @@ class Association:
         self._random = random
         self._transmit = transmit
         self._exchanges: list[Exchange] = []
-        # Links that went with a message under way, and when the Server is told so once more.
-        self._late: dict[int, float] = {}
+        # Messages of which copies may still arrive: until when, the link they tell of, and our address there.
+        self._late: list[tuple[float, int, bytes | None]] = []
 
     # What it is good for
 
@@ -188,6 +188,11 @@ class Association:
         if underlay is not None and not any(e.link_id == underlay.link_id for e in self._exchanges):
             self._handover(underlay, now)
 
+    def tell_all(self, now: float) -> None:
+        """The Server began anew, and knows none of our links any more."""
+        self.links.forget()
+        self.underlays_changed(now)
+
     def set_silent(self, silent: bool, now: float) -> None:
         """Note what NUD found, and that perhaps it is the link in use that carries nothing.
 
@@ -197,7 +202,7 @@ class Association:
         self.silent = silent
         here = {u.link_id: u for u in self._underlays.toward(self.server)}
         # What was asked before is no longer true.
-        self._exchanges = [e for e in self._exchanges if e.preference or e.link_id not in here]
+        self._drop([e for e in self._exchanges if e.link_id in here and not e.preference], now)
         used = self.best_underlay()
         other = next((u for u in here.values() if u != used and u.link_id in self.links.addresses), None)
         if silent and other is not None:
@@ -216,10 +221,7 @@ class Association:
     def underlays_changed(self, now: float) -> None:
         """Tell the Server at once about links that came, changed or went (section 3.19)."""
         usable = {u.link_id: u for u in self._underlays.toward(self.next_hop)}
-        for lost in [e for e in self._exchanges if usable.get(e.underlay.link_id) != e.underlay]:
-            self._exchanges.remove(lost)
-            if lost.is_handover and lost.transmissions and lost.link_id not in usable:
-                self._late[lost.link_id] = now + _LATE
+        self._drop([e for e in self._exchanges if usable.get(e.underlay.link_id) != e.underlay], now)
         if not self.usable:
             if not self._exchanges:
                 self._replace_exchanges(RELEASE if self.state == RELEASING else SOLICIT, now)
@@ -244,13 +246,27 @@ class Association:
             if over is not None:
                 self._handover(over, now, departing=link_id)
 
-    def _give_up_late(self, now: float) -> None:
-        """What was sent over a link before it went may have come after the word that it is gone."""
-        usable = self._underlays.toward(self.server)
-        for link_id in [link_id for link_id, at in self._late.items() if at <= now]:
-            del self._late[link_id]
-            if usable and all(underlay.link_id != link_id for underlay in usable):
-                self._handover(usable[0], now, departing=link_id)
+    def _drop(self, exchanges: list[Exchange], now: float) -> None:
+        self._exchanges = [e for e in self._exchanges if e not in exchanges]
+        for exchange in exchanges:
+            self._expect_copies(exchange, exchange.transmissions, now)
+
+    def _expect_copies(self, exchange: Exchange, copies: int, now: float) -> None:
+        """Remember what the Server may yet hear, perhaps after something newer."""
+        if copies:
+            address = address_toward(exchange.underlay, self.server) if exchange.preference else None
+            self._late.append((now + _LATE, exchange.link_id, address))
+
+    def _tell_after_copies(self, now: float) -> None:
+        """Tell once more of links of which something else may have been heard last."""
+        usable = {underlay.link_id: underlay for underlay in self._underlays.toward(self.server)}
+        late = {(link_id, address) for until, link_id, address in self._late if until <= now}
+        self._late = [each for each in self._late if each[0] > now]
+        for link_id in {link_id for link_id, address in late if address != self.links.addresses.get(link_id)}:
+            if link_id in usable:
+                self._handover(usable[link_id], now)
+            elif usable:
+                self._handover(next(iter(usable.values())), now, departing=link_id)
 
     def _handover(self, underlay: Underlay, now: float, departing: int | None = None) -> None:
         self._exchanges.append(Exchange(REBIND, underlay, self._random, now, HANDOVER, departing))
@@ -264,7 +280,7 @@ class Association:
         if self.usable:
             times += [self.renew_at] if self.state == BOUND else []
             times += [self.rebind_at] if self.state in (BOUND, RENEWING) else []
-            times += self._late.values()
+            times += [until for until, _link_id, _address in self._late]
         return min(times, default=None)
 
     def handle_timer(self, now: float) -> bool:
@@ -277,7 +293,7 @@ class Association:
             self.solicit(now)
         elif self.usable:
             self._extend(now)
-            self._give_up_late(now)
+            self._tell_after_copies(now)
         for exchange in list(self._exchanges):
             if exchange.due <= now and exchange in self._exchanges:
                 self._send(exchange, now)
@@ -371,6 +387,7 @@ class Association:
             self.links.forget()
         self._apply(message, now)
         self._note_link(exchange, message)
+        self._expect_copies(exchange, exchange.transmissions - 1, now)
         # A grant answers a pending Renew or Rebind too; other links still have to be told.
         self._exchanges = [e for e in self._exchanges if e.is_handover and e is not exchange]
         self.state = BOUND

@@ -212,7 +212,7 @@ class Delegation:
                 continue
             if other.stays and other.alive and not wanted:
                 self.associations.remove(association)
-                other.tell_again(now)
+                other.tell_all(now)
                 return
             association.leaving |= other.leaving and not wanted
             self.associations.remove(other)

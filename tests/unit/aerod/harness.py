@@ -92,6 +92,8 @@ class Network:
         self.cut: set[str] = set()
         # Seconds that packets from or to an address take besides.
         self.delays: dict[str, float] = {}
+        # Seconds that any packet takes besides, at most, so that one may overtake another.
+        self.jitter = 0.0
         self.log: list[tuple[str, Datagram]] = []
         self.name_servers: list[LinkLayerAddress] = []
         # What is not by default in ``[link]``.
@@ -222,7 +224,8 @@ class Network:
             return
         arriving = Datagram(datagram.payload, datagram.remote, source, datagram.outer, 0, datagram.protocol)
         delay = sum(self.delays.get(end.text, 0.0) for end in (datagram.local, datagram.remote))
-        self.later(LATENCY + delay, lambda: self._arrive(arriving))
+        jitter = self.random.random() * self.jitter
+        self.later(LATENCY + delay + jitter, lambda: self._arrive(arriving))
 
     def _arrive(self, datagram: Datagram) -> None:
         if is_multicast(datagram.local.ip):

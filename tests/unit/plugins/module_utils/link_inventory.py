@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.aero.link.plugins.module_utils import _model
+
 DUID = {"c1": "00:03:00:01:52:54:00:00:10:01", "c2": "00:03:00:01:52:54:00:00:10:02"}
 BARE = {name: duid.replace(":", "") for name, duid in DUID.items()}
 
@@ -52,3 +54,10 @@ def link_hosts(folder):
             "ns1": {},
         }.items()
     }
+
+
+def refused(hosts, groups=None):
+    """The lines said about an inventory that is wrong."""
+    link, errors = _model.build(hosts, GROUPS if groups is None else groups)
+    assert link == {} and errors
+    return errors

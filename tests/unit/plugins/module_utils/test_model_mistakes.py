@@ -18,7 +18,7 @@ from ansible_collections.aero.link.tests.unit.plugins.module_utils.link_inventor
     LINK,
     SECRETS,
     link_hosts,
-    nested,
+    refused,
     underlay,
 )
 
@@ -26,12 +26,6 @@ from ansible_collections.aero.link.tests.unit.plugins.module_utils.link_inventor
 @pytest.fixture
 def hosts(tmp_path):
     return link_hosts(tmp_path)
-
-
-def refused(hosts, groups=None):
-    link, errors = _model.build(hosts, GROUPS if groups is None else groups)
-    assert link == {} and errors
-    return errors
 
 
 # ------------------------------------------------------------------------------------ mistakes of one host
@@ -216,41 +210,6 @@ def test_probe_of_a_host_outside_the_link(hosts):
         "x1: aero_verify_probes[1].expect = reachible: unknown; did you mean reachable? allowed: reachable, unreachable"]
 
 
-# ------------------------------------------------------------------------------------ nodes that cannot talk
-
-BOTH = "allowed: addresses of one family on all Relays and Servers, or of both"
-
-
-@pytest.mark.parametrize(("addresses", "lines"), [
-    ({"r1": ["fd00:ae::1"]}, [f"r1: aero_underlays = IPv6 alone: only IPv4 reaches the Server s1 and 1 more; {BOTH}"]),
-    ({"s2": ["fd00:ae::12"], "r1": ["203.0.113.1"]}, [
-        f"s2: aero_underlays = IPv6 alone: only IPv4 reaches the Relay r1 and 1 more; {BOTH}"]),
-    ({"s2": ["fd00:ae::12"], "r2": ["203.0.113.2", "fd00:ae::2"]}, []),
-    ({"s1": ["fd00:ae::11"], "s2": ["fd00:ae::12"], "r1": ["fd00:ae::1"], "r2": ["fd00:ae::2"]}, []),
-])
-def test_relays_and_servers_of_one_family(hosts, addresses, lines):
-    for host, own in addresses.items():
-        hosts[host]["aero_underlays"] = [underlay(*own)]
-    assert _model.build(hosts, GROUPS)[1] == lines
-
-
-def test_client_and_its_configured_server_of_one_family(hosts):
-    hosts["s1"]["aero_underlays"] = [underlay("203.0.113.11", "fd00:ae::11")]
-    hosts["c1"].update(aero_client_configured_servers=["s1", "s2"], aero_underlays=[underlay("fd00:ae::c1")])
-    assert refused(hosts) == [
-        "c1: aero_client_configured_servers[1] = s2: only IPv4 reaches it, and aero_underlays have IPv6 alone; allowed: "
-        "Servers with an address of the Client's family"]
-
-
-def test_address_of_no_server_is_warned_of(hosts):
-    """It may be one that is managed elsewhere."""
-    hosts["c1"]["aero_client_server_addresses"] = ["203.0.113.11", "203.0.113.99"]
-    hosts["c2"]["aero_client_server_addresses"] = ["203.0.113.99"]
-    link, errors = _model.build(hosts, GROUPS)
-    (warning,) = _model.warnings(link)
-    assert errors == [] and warning.startswith("aero_client_server_addresses of c1 and 1 more: 203.0.113.99 is no address")
-
-
 # ---------------------------------------------------------------------------------------- mistakes of the link
 
 @pytest.mark.parametrize(("variable", "value", "line"), [
@@ -345,62 +304,6 @@ def test_service_prefix_twice(hosts):
         variables["aero_asps"] = [*LINK["aero_asps"], "2001:0db8::/32"]
     assert refused(hosts) == [
         "all hosts: aero_asps = 2001:db8::/32: there twice; allowed: each prefix once (one inside another is fine)"]
-
-
-def test_no_relay_and_no_server(hosts):
-    hosts = {name: hosts[name] for name in ("c1", "c2", "ns1")}
-    assert refused(hosts, nested({"aero_clients": ["c1", "c2"], "aero_name_servers": ["ns1"]})) == [
-        "all hosts: aero_relays = []: the link has no Relay; allowed: one host or more in the group aero_relays",
-        "all hosts: aero_servers = []: the link has no Server; allowed: one host or more in the group aero_servers"]
-
-
-def test_no_link_at_all():
-    assert len(refused({}, {})) >= 2
-
-
-def test_host_with_two_roles(hosts):
-    groups = {**GROUPS, "aero_servers": ["s1", "s2", "r1"]}
-    assert ("r1: groups = aero_relays, aero_servers: more than one role; "
-            "allowed: one of aero_relays, aero_servers, aero_clients") in refused(hosts, groups)
-
-
-def test_host_without_role(hosts):
-    hosts["s3"] = dict(LINK)
-    assert refused(hosts, {**GROUPS, **{name: [*GROUPS[name], "s3"] for name in ("aero", "aero_nodes")}}) == [
-        "s3: groups = aero, aero_nodes: no role; "
-        "allowed: one of aero_relays, aero_servers, aero_clients, aero_name_servers"]
-
-
-def test_retired_host_is_no_mistake(hosts):
-    link, errors = _model.build(hosts, {**GROUPS, "aero": [*GROUPS["aero"], "s3"], "aero_retired": ["s3"]})
-    assert (errors, "s3" in link["hosts"]) == ([], False)
-
-
-AS_IN = "as in inventories/example/hosts.yml"
-
-
-@pytest.mark.parametrize(("groups", "lines"), [
-    ({"aero_nodes": ["r1", "r2", "s1", "s2"]}, [f"{host}: groups = aero_clients: not in aero_nodes; allowed: aero_clients "
-                                                f"as a child of aero_nodes, {AS_IN}" for host in ("c1", "c2")]),
-    ({"aero": ["ns1", "r1", "r2", "s1", "c1", "c2"]}, [
-        f"s2: groups = aero_servers: not in aero; allowed: aero_nodes as a child of aero, {AS_IN}"]),
-    ({"aero": ["r1", "r2", "s1", "s2", "c1", "c2"]}, [
-        f"ns1: groups = aero_name_servers: not in aero; allowed: aero_name_servers as a child of aero, {AS_IN}"]),
-    ({"aero_retired": ["s2", "s9"]}, [
-        "s2: groups = aero_servers, aero_retired: in use and retired at once; allowed: one of the two"]),
-])
-def test_host_that_plays_would_leave_out_or_clean(hosts, groups, lines):
-    """As they go by the groups that are above those of roles."""
-    assert refused(hosts, {**GROUPS, **groups}) == lines
-
-
-def test_no_parents_at_all(hosts):
-    groups = {name: GROUPS[name] for name in ("aero_relays", "aero_servers", "aero_clients", "aero_name_servers")}
-    assert [line.split(";")[0] for line in refused(hosts, groups)] == [
-        "c1: groups = aero_clients: not in aero_nodes", "c2: groups = aero_clients: not in aero_nodes",
-        "ns1: groups = aero_name_servers: not in aero",
-        "r1: groups = aero_relays: not in aero_nodes", "r2: groups = aero_relays: not in aero_nodes",
-        "s1: groups = aero_servers: not in aero_nodes", "s2: groups = aero_servers: not in aero_nodes"]
 
 
 def test_client_that_cannot_find_a_server(hosts):

@@ -44,8 +44,7 @@ class Candidates:
         known = config.client.server_addresses
         if config.encapsulation.multicast and not known:
             known = tuple(LinkLayerAddress(group, config.link.port) for group in SERVER_GROUPS)
-        self._candidates = [Candidate(address) for address in known]
-        self._addresses = frozenset(known)
+        self._candidates = {address: Candidate(address) for address in known}
         self._underlays = underlays
         self._outbox = outbox
         self._name = SERVER_NAME + config.link.domain
@@ -74,13 +73,13 @@ class Candidates:
 
     def found(self, addresses: Iterable[LinkLayerAddress]) -> bool:
         """Take the answer of the DNS, in its order; whether it is of use."""
-        answer = list(dict.fromkeys(addresses)) if self._from_dns else []
-        known = {candidate.address: candidate for candidate in self._candidates}
+        known = self._candidates
+        found = {address: known.get(address) or Candidate(address) for address in addresses}
         # One that has no answer does not know, and those it once told may well be there.
-        if answer:
-            self._candidates = [known.get(address) or Candidate(address) for address in answer]
-            self._addresses = frozenset(answer)
-        return bool(answer)
+        if not self._from_dns or not found:
+            return False
+        self._candidates = found
+        return True
 
     def look_around(self, wanted: bool, now: float) -> None:
         """Ask again later if more Servers are ``wanted`` than were found; at once if none was."""
@@ -100,7 +99,7 @@ class Candidates:
         """
         free = [
             candidate
-            for candidate in self._candidates
+            for candidate in self._candidates.values()
             if candidate.address not in used
             and (candidate.link_local is None or candidate.link_local not in servers)
             and self._underlays.toward(candidate.address)
@@ -111,16 +110,19 @@ class Candidates:
 
     def has(self, address: LinkLayerAddress) -> bool:
         """Whether it is one of them."""
-        return address in self._addresses
+        return address in self._candidates
 
     def named(self, address: bytes) -> list[LinkLayerAddress]:
         """Return where the Server with a 16-byte underlay or link-local address may be."""
-        return [c.address for c in self._candidates if address in (c.address.ip, c.link_local)]
+        candidates = self._candidates.values()
+        return [c.address for c in candidates if address in (c.address.ip, c.link_local)]
 
     def answered(self, server: LinkLayerAddress, link_local: bytes, now: float) -> bool:
         """Note which Server is at an address; whether that one was left a short while ago."""
-        left = max((c.left_until for c in self._candidates if c.link_local == link_local), default=0.0)
-        for candidate in self._at(server):
+        candidates = self._candidates.values()
+        left = max((c.left_until for c in candidates if c.link_local == link_local), default=0.0)
+        candidate = self._candidates.get(server)
+        if candidate is not None:
             candidate.link_local = link_local
             candidate.rest = _FIRST_REST
             candidate.not_before = max(candidate.not_before, left)
@@ -129,16 +131,14 @@ class Candidates:
 
     def silent(self, server: LinkLayerAddress, longest: float, now: float) -> None:
         """Leave an address alone for a while, for longer each time, up to ``longest`` seconds."""
-        for candidate in self._at(server):
+        candidate = self._candidates.get(server)
+        if candidate is not None:
             candidate.not_before = now + min(candidate.rest, longest)
             candidate.rest = min(2 * candidate.rest, _LONGEST_REST)
 
     def rest(self, link_local: bytes | None, server: LinkLayerAddress, until: float) -> None:
         """Leave all addresses of a Server alone until a time."""
-        for candidate in self._candidates:
+        for candidate in self._candidates.values():
             if candidate.address == server or (link_local and candidate.link_local == link_local):
                 candidate.not_before = max(candidate.not_before, until)
                 candidate.left_until = until
-
-    def _at(self, server: LinkLayerAddress) -> list[Candidate]:
-        return [candidate for candidate in self._candidates if candidate.address == server]

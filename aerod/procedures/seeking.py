@@ -38,9 +38,8 @@ class Seeking:
         """No more Servers are wanted; whoever was asked may still grant what was asked for."""
         self._stopped = True
         self._candidates.stop()
-        pending = [a for a in self._associations if not a.leases]
-        self.given_up |= {association.server: association for association in pending if not association.seeks}
-        self._associations[:] = [a for a in self._associations if a not in pending]
+        self.given_up |= {a.server: a for a in self._associations if not (a.leases or a.seeks)}
+        self._associations[:] = [a for a in self._associations if a.leases]
 
     @property
     def missing(self) -> int:

@@ -245,27 +245,32 @@ def _ports(host: Host, params: dict) -> list[str]:
     return found
 
 
-def _is_foreign(host: Host, program: str, path: str) -> bool:
-    """Whether the program runs by a configuration that is not ours."""
-    # A file that somebody removed is no configuration that could be lost.
-    return program in host.running() and bool(text := host.read(path)) and OURS not in text
+def _foreign(host: Host, programs: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those that run by a configuration that is not ours."""
+    running = host.running()
+    return [
+        (program, path)
+        for program, path in programs
+        # A file that somebody removed is no configuration that could be lost.
+        if program in running and (text := host.read(path)) and OURS not in text
+    ]
 
 
 def _replaced(host: Host, programs: list[tuple[str, str]]) -> list[str]:
     return [
         f"{program} runs here with a configuration that is not ours, {path} would be replaced: "
         "take another host, or remove that file if nobody needs it"
-        for program, path in programs
-        if _is_foreign(host, program, path)
+        for program, path in _foreign(host, programs)
     ]
 
 
 def _taken_over(host: Host, programs: list[tuple[str, str, str]]) -> list[str]:
+    running = host.running()
     return [
         f"{program} runs here and is not ours, {harm}: "
         "set another aero_dhcp_backend, or stop it if nobody needs it"
         for program, path, harm in programs
-        if program in host.running() and not host.exists(path)
+        if program in running and not host.exists(path)
     ]
 
 
@@ -276,8 +281,8 @@ def _name_server(host: Host, backend: str) -> list[str]:
         *[
             f"udp port 53 is in use by '{program}' with a configuration that is not ours, it is needed for "
             f"{NAME_SERVERS[backend][0]}: take another host, or stop it if nobody needs it"
-            for program, path in others
-            if _is_foreign(host, program, path) and program in host.holders("udp", 53)
+            for program, _path in _foreign(host, others)
+            if program in host.holders("udp", 53)
         ],
     ]
 
